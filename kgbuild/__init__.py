@@ -1,0 +1,1 @@
+"""kgbuild reads item descriptions and writes a knowledge graph: read -> extract -> resolve -> write."""

@@ -1,0 +1,1 @@
+"""What both packages share: tables in with file and line in every error, console output, exit statuses."""
