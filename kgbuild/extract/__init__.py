@@ -1,0 +1,74 @@
+"""Extraction: what an extractor is, and which name on the command line stands for which one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+from kgbuild.types import Item, Mention
+from plugbase.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from kgbuild.schema import Schema
+
+__all__ = ["EXTRACTORS", "ExtractionFailure", "ExtractionResult", "Extractor", "load_extractor"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionFailure:
+    """An item that gave no answer, and why; the run goes on and the item enters the rejects with this reason."""
+
+    reason: str
+
+
+ExtractionResult = tuple[Item, list[Mention] | ExtractionFailure]
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """Reads what the texts of items say. The facts of the catalogue are not its business: the pipeline adds those.
+
+    An extractor is a class that takes `schema` and its own options by name. Any heavy loading happens on construction
+    or on first use, never on import.
+    """
+
+    name: str
+    """The name on the command line."""
+    fingerprint: str
+    """Changes whenever the same item could give other mentions: version, model, prompt, schema, settings."""
+    costly: bool
+    """Whether answers are worth keeping after the run (paid for, or slow to get)."""
+
+    def extract(self, items: Sequence[Item]) -> Iterator[ExtractionResult]:
+        """One result an item, each item once, in any order. What one item gives does not depend on the others."""
+        ...
+
+
+EXTRACTORS: dict[str, str] = {
+    "local": "kgbuild.extract.local:LocalExtractor",
+    "openai": "kgbuild.extract.openai_backend:OpenAIExtractor",
+    "none": "kgbuild.extract.catalogue:NoExtractor",
+}
+"""Name on the command line -> "module:class"."""
+
+
+def load_extractor(name: str, *, schema: Schema, **options: Any) -> Extractor:
+    """The extractor of that name, or the class that "module:class" names, made with the schema and its own options.
+
+    Raises:
+        UserError: no extractor has the name.
+    """
+    place = EXTRACTORS.get(name, name if ":" in name else None)
+    if place is None:
+        known = ", ".join(EXTRACTORS)
+        raise UserError(
+            f"no extractor is called {name!r}", mend=did_you_mean(name, EXTRACTORS) or f"there are: {known}"
+        )
+    module, _, attribute = place.partition(":")
+    try:
+        made = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"the extractor {name!r} cannot be loaded: {error}") from error
+    return cast(Extractor, made(schema=schema, **options))
