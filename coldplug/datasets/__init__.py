@@ -1,4 +1,4 @@
-"""Public data sets as the rest of the product wants them: items.jsonl, users.csv and interactions.csv out of the published files."""
+"""Public data sets made into the three files the product reads: items, users, interactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the MovieLens releases share: how they write film titles, lists of people, writers' credits and zip codes."""
+"""What the MovieLens releases share: how they write titles, lists of people, writers' credits, zip codes."""
 
 from __future__ import annotations
 
@@ -10,24 +10,29 @@ ARTICLES = (
     *("Der", "Die", "Das", "De", "Det", "Den", "En", "O", "Os", "As"),
 )
 
+_ARTICLE = "|".join(ARTICLES)
 _YEAR = re.compile(r"\s*\((\d{4})\)\s*$")
-_MOVED_ARTICLE = re.compile(r"(?P<title>[^()]+), (?P<article>%s)(?P<rest>$|\s*\(.*$)" % "|".join(ARTICLES))
+_MOVED_ARTICLE = re.compile(rf"(?P<title>[^()]+), (?P<article>{_ARTICLE})(?P<rest>$|\s*\(.*$)")
 _LAST_PARENTHESES = re.compile(r"^(?P<name>[^(]*?)\s*\((?P<role>.*)\)\s*$")
 
 # What a writer's credit names when the film was made from a work that was there before it.
 SOURCE_WORDS = frozenset(
-    "novel novels novella novelette book books play plays stageplay story stories character characters comic comics "
-    "cartoon cartoons manga poem poems article articles memoir memoirs autobiography biography diary diaries musical "
-    "opera operetta libretto series radio fable tale tales fairytale legend strip games game letter letters monologue "
-    "writings serial classic song album film films based inspired suggested".split()
+    """
+    novel novels novella novelette book books play plays stageplay story stories character
+    characters comic comics cartoon cartoons manga poem poems article articles memoir memoirs
+    autobiography biography diary diaries musical opera operetta libretto series radio fable tale
+    tales fairytale legend strip games game letter letters monologue writings serial classic song
+    album film films based inspired suggested
+    """.split()  # noqa: SIM905
 )
 _NO_SOURCE = re.compile(
-    r"screen\s*play|teleplay|screen\s*stor(?:y|ies)|\badditional\b.*|stor(?:y|ies) (?:development|sequences|supervisor)"
+    r"screen\s*play|teleplay|screen\s*stor(?:y|ies)|\badditional\b.*"
+    r"|stor(?:y|ies) (?:development|sequences|supervisor)"
 )
 
 
 def split_title(raw: str) -> tuple[str, int | None]:
-    """`"Usual Suspects, The (1995)"` -> `("The Usual Suspects", 1995)`; the year is None where there is none."""
+    """`"Usual Suspects, The (1995)"` -> `("The Usual Suspects", 1995)`; the year is None if there is none."""
     match = _YEAR.search(raw)
     year = int(match.group(1)) if match else None
     title = raw[: match.start()] if match else raw
@@ -41,7 +46,7 @@ def _article_first(title: str) -> str:
         gap = "" if article.endswith("'") else " "
         title = f"{article}{gap}{moved['title']}{moved['rest']}"
     # "Hate (Haine, La)": the title in brackets moved its article too
-    inner = re.search(r"\(([^()]+), (%s)\)" % "|".join(ARTICLES), title)
+    inner = re.search(rf"\(([^()]+), ({_ARTICLE})\)", title)
     if inner:
         gap = "" if inner[2].endswith("'") else " "
         title = f"{title[: inner.start()]}({inner[2]}{gap}{inner[1]}){title[inner.end() :]}"
@@ -74,7 +79,8 @@ def split_names(text: str) -> list[str]:
 def split_credits(text: str) -> tuple[list[str], list[str]]:
     """Writers' names, and the credits ("Chris Van Allsburg (book)") whose role names a source work, verbatim.
 
-    `"Erika Holzer (novel), Amanda Silver (screenplay)"` -> `(["Erika Holzer", "Amanda Silver"], ["Erika Holzer (novel)"])`.
+    `"Erika Holzer (novel), Amanda Silver (screenplay)"` gives
+    `(["Erika Holzer", "Amanda Silver"], ["Erika Holzer (novel)"])`.
     """
     names: list[str] = []
     sources: list[str] = []

@@ -1,4 +1,4 @@
-"""MovieLens-100K with timestamps: u.data, u.item, u.user, or the csv and json edition with plots and casts."""
+"""MovieLens-100K with timestamps: u.data, u.item, u.user, or the csv and json edition with plots."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BILLED = 10
 
 
 def prepare(raw_dir: Path, out_dir: Path) -> Prepared:
-    """Write the three files; titles and genres of u.item win over those of items_info.json where both lie there."""
+    """Write the three files; where both lie there, titles and genres of u.item win over items_info.json's."""
     info_path = raw.first_of(raw_dir, ["items_info.json"])
     item_path = raw.first_of(raw_dir, ["u.item"])
     items_path = info_path or item_path or raw.require(raw_dir, ["u.item", "items_info.json"])
@@ -78,7 +78,7 @@ def _published_items(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _described_items(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """items_info.json; the IMDb score in it is left out, being what an audience thought later and no fact of the film."""
+    """items_info.json, less its IMDb score, which is what an audience thought later and no fact of the film."""
     try:
         records = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""MovieLens-1M as GroupLens publishes it, with plots and people from movies_extrainfos.dat where that lies beside it."""
+"""MovieLens-1M as published, with plots and people from movies_extrainfos.dat where that lies beside it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXTRA_FIELDS = 11
 
 
 def prepare(raw_dir: Path, out_dir: Path) -> Prepared:
-    """Write the three files; ratings come from ratings.dat, or from ratings_notime.csv where only that is there."""
+    """Write the three files; ratings come from ratings.dat, else from ratings_notime.csv."""
     movies_path = raw.require(raw_dir, ["movies.dat"])
     users_path = raw.require(raw_dir, ["users.dat"])
     ratings_path = raw.require(raw_dir, ["ratings.dat", "ratings_notime.csv"])
@@ -76,7 +76,7 @@ def _users(path: Path) -> Iterator[list[str]]:
 
 
 def _extra_facts(raw_dir: Path) -> tuple[dict[str, dict[str, object]], list[str]]:
-    """Facts by movie id. The file is a third party's: rows that do not parse are left out and counted, not fatal."""
+    """Facts by movie id. The file is a third party's: rows that do not parse are counted, not fatal."""
     path = raw.first_of(raw_dir, ["movies_extrainfos.dat"])
     if path is None:
         return {}, ["no movies_extrainfos.dat: the items have no descriptions, only titles, genres and years"]
@@ -109,6 +109,6 @@ def _extra_facts(raw_dir: Path) -> tuple[dict[str, dict[str, object]], list[str]
     remarks = []
     if odd:
         remarks.append(
-            f"{path.name}: {len(odd)} rows left out that do not have {EXTRA_FIELDS} fields, first at line {odd[0]}"
+            f"{path.name}: {len(odd)} rows without {EXTRA_FIELDS} fields left out, first at line {odd[0]}"
         )
     return facts, remarks

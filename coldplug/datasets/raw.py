@@ -28,7 +28,7 @@ def require(folder: Path, names: Sequence[str]) -> Path:
 
 
 def split_rows(path: Path, separator: str, fields: int, encoding: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, fields) of a file without quoting, such as `1::F::1::10::48067`; blank lines are skipped.
+    """Yield (line number, fields) of a file without quoting (`1::F::1::10::48067`); blank lines are skipped.
 
     Raises:
         UserError: a line that does not have exactly `fields` fields, or does not decode.
