@@ -78,7 +78,7 @@ def _published_items(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _described_items(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """items_info.json, less its IMDb score, which is what an audience thought later and no fact of the film."""
+    """items_info.json, less its IMDb score, which is what an audience thought later, no fact of the film."""
     try:
         records = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
