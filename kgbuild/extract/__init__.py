@@ -18,7 +18,7 @@ __all__ = ["EXTRACTORS", "ExtractionFailure", "ExtractionResult", "Extractor", "
 
 @dataclass(frozen=True, slots=True)
 class ExtractionFailure:
-    """An item that gave no answer, and why; the run goes on and the item enters the rejects with this reason."""
+    """An item that gave no answer, and why; the run goes on and the rejects name the item and the reason."""
 
     reason: str
 
@@ -28,10 +28,10 @@ ExtractionResult = tuple[Item, list[Mention] | ExtractionFailure]
 
 @runtime_checkable
 class Extractor(Protocol):
-    """Reads what the texts of items say. The facts of the catalogue are not its business: the pipeline adds those.
+    """Reads what the texts of items say. The catalogue's own facts are added by the pipeline, not here.
 
-    An extractor is a class that takes `schema` and its own options by name. Any heavy loading happens on construction
-    or on first use, never on import.
+    An extractor is a class that takes `schema` and its own options by name. Any heavy loading happens on
+    construction or on first use, never on import.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Extractor(Protocol):
     """Whether answers are worth keeping after the run (paid for, or slow to get)."""
 
     def extract(self, items: Sequence[Item]) -> Iterator[ExtractionResult]:
-        """One result an item, each item once, in any order. What one item gives does not depend on the others."""
+        """One result an item, in any order. What one item gives does not depend on the others."""
         ...
 
 
@@ -55,7 +55,7 @@ EXTRACTORS: dict[str, str] = {
 
 
 def load_extractor(name: str, *, schema: Schema, **options: Any) -> Extractor:
-    """The extractor of that name, or the class that "module:class" names, made with the schema and its own options.
+    """The extractor of that name, or the class that "module:class" names, made with its own options.
 
     Raises:
         UserError: no extractor has the name.

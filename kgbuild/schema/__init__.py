@@ -14,7 +14,7 @@ _SPEC_KEYS = ("definition", "range", "wordings")
 
 @dataclass(frozen=True, slots=True)
 class RelationSpec:
-    """One relation. Values of relations with the same `range` share one identity; `wordings` are merged into `name`."""
+    """One relation. Relations with the same `range` share values; `wordings` are other names of it."""
 
     name: str
     definition: str
