@@ -1,12 +1,16 @@
-"""Resolution: mentions in the words of their sources become facts under one name for each relation and value."""
+"""Resolution: mentions in the words of their sources become facts under one name for each thing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kgbuild.resolve.overrides import Override, read_overrides, rule
 from kgbuild.resolve.records import MergeRecord, Resolution
+from kgbuild.resolve.relations import resolve_relations
+from kgbuild.resolve.values import Support, resolve_range
 from kgbuild.types import CATALOGUE, Fact, Mention
 
 if TYPE_CHECKING:
@@ -16,25 +20,98 @@ __all__ = ["MergeRecord", "Resolution", "resolve"]
 
 
 def resolve(mentions: Iterable[Mention], schema: Schema, *, overrides: Path | None = None) -> Resolution:
-    """One fact a triple, each with its best-supported mention as evidence."""
-    best: dict[tuple[str, str, str, str], Mention] = {}
-    for mention in mentions:
-        key = (mention.item, mention.relation, type(mention.value).__name__, str(mention.value))
-        if key not in best or _evidence_order(mention) < _evidence_order(best[key]):
-            best[key] = mention
-    facts = [
-        Fact(best[key], best[key].relation, best[key].value, best[key].range or key[1])
-        for key in sorted(best)
-    ]
-    relations: dict[str, list[str]] = {fact.relation: [] for fact in facts}
-    values: dict[tuple[str, str], list[str]] = {
-        (fact.range, fact.value): [] for fact in facts if isinstance(fact.value, str)
-    }
-    return Resolution(facts, dict(sorted(relations.items())), dict(sorted(values.items())))
+    """Merge what says the same: relation wordings into relations, labels of one range into values.
+
+    The result depends on the mentions, the schema and the overrides alone, not on the order of the
+    mentions. Numbers and dates pass through. Of the mentions of one triple the best supported stands as its
+    evidence: the catalogue's before any other, then the surest. docs/resolution.md tells the rules.
+
+    Args:
+        mentions: what the sources say, in their own words; held in memory.
+        schema: the relations that are known, with their wordings and ranges.
+        overrides: a YAML or JSONL file of merges that the user demands or forbids.
+
+    Raises:
+        UserError: the overrides cannot be read, name something that is not there, or contradict each other.
+    """
+    given = list(mentions)
+    entries = read_overrides(overrides) if overrides is not None else []
+    wordings = _support((mention.relation, mention) for mention in given)
+    by_hand = rule(_of_kind(entries, "relation"), {"": {*wordings, *schema.relations}})
+    relations, merges = resolve_relations(wordings, schema, by_hand)
+
+    ranges = [_range(mention, relations[mention.relation], schema) for mention in given]
+    labels = _labels(given, ranges)
+    by_hand = rule(_of_kind(entries, "value"), labels)
+    values: dict[str, dict[str, str]] = {}
+    for value_range in sorted(labels):
+        values[value_range], records = resolve_range(value_range, labels[value_range], by_hand)
+        merges.extend(records)
+
+    facts = _facts(given, relations, ranges, values)
+    other_names = _other_names([("", raw, name) for raw, name in relations.items()])
+    other_labels = _other_names(
+        [(r, raw, name) for r, known in values.items() for raw, name in known.items()]
+    )
+    return Resolution(
+        facts=facts,
+        relations={name: raws for (_, name), raws in other_names.items()},
+        values=other_labels,
+        merges=sorted(merges),
+    )
+
+
+def _of_kind(entries: Sequence[Override], kind: str) -> list[Override]:
+    return [entry for entry in entries if entry.kind == kind]
+
+
+def _support(given: Iterable[tuple[str, Mention]]) -> dict[str, Support]:
+    counts: Counter[str] = Counter()
+    stated: set[str] = set()
+    for label, mention in given:
+        counts[label] += 1
+        if mention.source == CATALOGUE:
+            stated.add(label)
+    return {label: Support(label in stated, count) for label, count in counts.items()}
+
+
+def _labels(given: Sequence[Mention], ranges: Sequence[str]) -> dict[str, dict[str, Support]]:
+    """The text labels of each range, with their support."""
+    by_range: dict[str, list[tuple[str, Mention]]] = defaultdict(list)
+    for mention, value_range in zip(given, ranges, strict=True):
+        if isinstance(mention.value, str):
+            by_range[value_range].append((mention.value, mention))
+    return {value_range: _support(found) for value_range, found in by_range.items()}
+
+
+def _range(mention: Mention, relation: str, schema: Schema) -> str:
+    if relation in schema.relations or mention.range is None or mention.range == mention.relation:
+        return schema.range_of(relation)
+    return mention.range
+
+
+def _facts(
+    given: Sequence[Mention],
+    relations: Mapping[str, str],
+    ranges: Sequence[str],
+    values: Mapping[str, Mapping[str, str]],
+) -> list[Fact]:
+    """One fact a triple, sorted by item, relation, range and value."""
+    best: dict[tuple[str, str, str, str, str], Fact] = {}
+    for mention, value_range in zip(given, ranges, strict=True):
+        value = mention.value
+        if isinstance(value, str):
+            value = values[value_range][value]
+        relation = relations[mention.relation]
+        key = (mention.item, relation, value_range, type(value).__name__, str(value))
+        if key not in best or _evidence_order(mention) < _evidence_order(best[key].mention):
+            best[key] = Fact(mention, relation, value, value_range)
+    return [best[key] for key in sorted(best)]
 
 
 def _evidence_order(mention: Mention) -> tuple[object, ...]:
-    """Smallest first: what the catalogue knows, then the surest, then by place and wording, so that ties are fixed."""
+    """Smallest first: what the catalogue knows, then the surest, then by place and words, so that ties are
+    settled."""
     return (
         mention.source != CATALOGUE,
         -mention.confidence,
@@ -44,4 +121,16 @@ def _evidence_order(mention: Mention) -> tuple[object, ...]:
         -1 if mention.end is None else mention.end,
         mention.relation,
         str(mention.value),
+        mention.range or "",
+        mention.quote or "",
     )
+
+
+def _other_names(named: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], list[str]]:
+    """(range, canonical label) -> the other labels, sorted, from (range, raw label, canonical label)."""
+    others: dict[tuple[str, str], list[str]] = {}
+    for value_range, raw, name in sorted(named):
+        found = others.setdefault((value_range, name), [])
+        if raw != name:
+            found.append(raw)
+    return dict(sorted(others.items()))

@@ -14,7 +14,8 @@ MergeKind = Literal["relation", "value"]
 class MergeRecord:
     """One label that was taken for another.
 
-    `range` is empty where a relation was merged. `score` lies in (0, 1]; `reason` names the rule that decided.
+    `range` is empty where a relation was merged. `score` lies in (0, 1]; `reason` names the rule that
+    decided.
     """
 
     kind: MergeKind
@@ -40,9 +41,9 @@ class MergeRecord:
 class Resolution:
     """All that resolution decided.
 
-    `facts` holds one fact a triple, sorted by item, relation and value. `relations` maps a canonical relation to its
-    other wordings, `values` maps (range, canonical label) to the value's other labels; both are sorted and leave out
-    the canonical label itself.
+    `facts` holds one fact a triple, sorted by item, relation and value. `relations` maps a canonical
+    relation to its other wordings, `values` maps (range, canonical label) to the value's other labels; both
+    are sorted and leave out the canonical label itself.
     """
 
     facts: list[Fact]

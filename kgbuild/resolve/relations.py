@@ -1,0 +1,304 @@
+"""Relations: which raw wordings mean the same relation, in the same direction, and what the relation is
+called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kgbuild.resolve import meaning
+from kgbuild.resolve.guards import conflict, narrower
+from kgbuild.resolve.labels import Label, guard_tables
+from kgbuild.resolve.overrides import Rulings
+from kgbuild.resolve.records import MergeRecord
+from kgbuild.resolve.text import normal_form, singular
+from kgbuild.resolve.values import BY_HAND, NEAR_IN_MEANING, NEAR_MEANING, SAME_LETTERS, Support
+
+if TYPE_CHECKING:
+    from kgbuild.schema import Schema
+
+NEAR_A_WORDING = 0.86
+"""Least cosine of a wording nobody listed and a wording of the schema; "parent of" and "child of" lie at
+0.79."""
+MOST_ENCODED = 2000
+"""Wordings that are encoded, the best supported first."""
+
+_WORDING = "wording of the schema"
+_SAME_PHRASE = "same phrase"
+_SAME_VERB = "same verb"
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_EMPTY_WORDS = (
+    "it",
+    "that",
+    "which",
+    "who",
+    "is",
+    "was",
+    "are",
+    "were",
+    "be",
+    "been",
+    "being",
+    "the",
+    "a",
+    "an",
+)
+_HAVING = ("has", "have", "had")
+_PREPOSITIONS = frozenset(
+    {
+        "of",
+        "by",
+        "to",
+        "for",
+        "from",
+        "in",
+        "on",
+        "at",
+        "into",
+        "with",
+        "about",
+        "after",
+        "before",
+        "against",
+        "as",
+        "under",
+        "over",
+        "during",
+        "through",
+        "via",
+    }
+)
+
+
+def relation_phrase(wording: str) -> tuple[str, ...]:
+    """The words of a relation without case, underscores, "is", "was", "the"; "has director" is "director"."""
+    words = normal_form(_CAMEL.sub(" ", wording).replace("_", " ")).split(" ")
+    while len(words) > 1 and words[0] in _EMPTY_WORDS:
+        words = words[1:]
+    if len(words) > 1 and words[0] in _HAVING and words[1] not in _PREPOSITIONS:
+        words = words[1:]
+        while len(words) > 1 and words[0] in _EMPTY_WORDS:
+            words = words[1:]
+    return tuple(words)
+
+
+def direction(phrase: Sequence[str]) -> str:
+    """Which way a wording runs: its last word where that is a preposition, else nothing.
+
+    "part of" runs against "part", "influenced by" against "influences", "sequel to" against "sequel".
+    """
+    return phrase[-1] if phrase[-1] in _PREPOSITIONS and len(phrase) > 1 else ""
+
+
+def agent_verb(phrase: Sequence[str]) -> tuple[str, ...] | None:
+    """The verb of "composed by" or of "composer": both point from the work to who did it. None for other
+    wordings."""
+    if len(phrase) >= 2 and phrase[-1] == "by" and phrase[-2].endswith("ed") and len(phrase[-2]) > 4:
+        return (*phrase[:-2], _stem(phrase[-2][:-2]))
+    noun = singular(phrase[-1])
+    if noun.endswith(("er", "or")) and len(noun) > 5 and not direction(phrase):
+        return (*phrase[:-1], _stem(noun[:-2]))
+    return None
+
+
+def _stem(verb: str) -> str:
+    return verb[:-1] if len(verb) > 3 and verb[-1] == verb[-2] else verb.removesuffix("e")
+
+
+def opposed(a: Sequence[str], b: Sequence[str]) -> bool:
+    """Whether two wordings may be a relation and its inverse, or run different ways."""
+    if direction(a) != direction(b) and not (agent_verb(a) is not None and agent_verb(a) == agent_verb(b)):
+        return True
+    words_a, words_b = ({form for word in words for form in (word, singular(word))} for words in (a, b))
+    for group in guard_tables()["inverse_words"]:
+        found_a, found_b = words_a.intersection(group), words_b.intersection(group)
+        if found_a != found_b:
+            return True
+    return False
+
+
+@dataclass(eq=False, slots=True)
+class _Relation:
+    """A canonical relation while wordings gather under it; `wordings` are the phrases that it may be
+    matched by."""
+
+    name: str
+    wordings: list[str]
+    definition: str = ""
+    members: list[str] = field(default_factory=list)
+
+
+def resolve_relations(
+    wordings: Mapping[str, Support], schema: Schema, rulings: Rulings
+) -> tuple[dict[str, str], list[MergeRecord]]:
+    """Canonical relation of each raw wording, and the records of what was merged.
+
+    Tried in this order: the overrides file, the names and wordings of the schema, the same phrase, the same
+    verb ("composed by", "composer"), nearness of meaning for wordings that no catalogue gave. A wording
+    always matches the canonical relation's own wordings, never another raw one, and never one that runs the
+    other way.
+    """
+    return _Relations(wordings, schema, rulings).settle()
+
+
+class _Relations:
+    def __init__(self, wordings: Mapping[str, Support], schema: Schema, rulings: Rulings) -> None:
+        self.support, self.rulings = wordings, rulings
+        self.relations = {
+            spec.name: _Relation(spec.name, [spec.name, *spec.wordings], spec.definition)
+            for spec in schema.relations.values()
+        }
+        self.by_phrase: dict[tuple[str, ...], _Relation] = {}
+        self.by_verb: dict[tuple[str, ...], _Relation] = {}
+        self.records: list[MergeRecord] = []
+        self.canonical: dict[str, str] = {}
+
+    def settle(self) -> tuple[dict[str, str], list[MergeRecord]]:
+        self._by_hand()
+        named = list(self.relations.values())
+        for exact in (True, False):
+            for relation in named:
+                self._index(relation, exact)
+        order = sorted(self.support, key=lambda wording: self.support[wording].order(wording))
+        open_wordings = [wording for wording in order if wording not in self.canonical]
+        unknown = [wording for wording in open_wordings if not self._by_words(wording)]
+        self._by_meaning(unknown)
+        return self.canonical, self.records
+
+    def _by_hand(self) -> None:
+        """What the overrides file merges; a relation of the schema brings its wordings along."""
+        for into, others in self.rulings.merges(""):
+            relation = self.relations.setdefault(into, _Relation(into, [into]))
+            for wording in [into, *others]:
+                if wording != into and wording in self.relations:
+                    relation.wordings.extend(self.relations.pop(wording).wordings)
+                if wording in self.support:
+                    self._join(wording, relation, 1.0, BY_HAND)
+
+    def _index(self, relation: _Relation, exact: bool) -> None:
+        """Make the relation findable: by name and wordings as they stand first, so that a plural takes no
+        other's."""
+        for at, wording in enumerate(relation.wordings):
+            phrase = relation_phrase(wording)
+            self.by_phrase.setdefault(phrase if exact else _singular_phrase(phrase), relation)
+            verb = agent_verb(phrase)
+            if verb is not None and at == 0:
+                self.by_verb.setdefault(verb, relation)
+
+    def _by_words(self, wording: str) -> bool:
+        """Join the relation that has this wording, or lead a new one where only the catalogue could know
+        it."""
+        phrase = relation_phrase(wording)
+        for found, score, reason in self._same_words(wording, phrase):
+            if not self._apart(wording, found):
+                self._join(wording, found, score, reason)
+                return True
+        if self.support[wording].catalogue:
+            self._lead(wording)
+            return True
+        return False
+
+    def _same_words(self, wording: str, phrase: tuple[str, ...]) -> Iterator[tuple[_Relation, float, str]]:
+        if wording in self.relations:
+            yield self.relations[wording], 1.0, SAME_LETTERS
+        if phrase in self.by_phrase:
+            found = self.by_phrase[phrase]
+            listed = found.definition != "" and relation_phrase(found.name) != phrase
+            yield found, 1.0, _WORDING if listed else _SAME_PHRASE
+        if _singular_phrase(phrase) in self.by_phrase:
+            found = self.by_phrase[_singular_phrase(phrase)]
+            if direction(phrase) == "" or _singular_phrase(phrase) == phrase:
+                yield found, 0.97, _SAME_PHRASE
+        verb = agent_verb(phrase)
+        if verb is not None and verb in self.by_verb:
+            yield self.by_verb[verb], 0.95, _SAME_VERB
+
+    def _by_meaning(self, unknown: Sequence[str]) -> None:
+        """Join each unknown wording to the nearest relation, or let it lead one for those after it."""
+        encoded = unknown[:MOST_ENCODED]
+        space = _Space(list(self.relations.values()), encoded)
+        for wording in unknown:
+            if self._by_words(wording):
+                continue
+            found = space.nearest(wording) if wording in space.place else ()
+            match = next((near for near in found if not self._apart(wording, near[0])), None)
+            if match:
+                self._join(wording, match[0], match[1], NEAR_MEANING)
+            else:
+                space.add(wording, self._lead(wording))
+
+    def _apart(self, wording: str, relation: _Relation) -> bool:
+        return self.rulings.apart("", [relation.name, *relation.members], [wording])
+
+    def _lead(self, wording: str) -> _Relation:
+        relation = self.relations.setdefault(wording, _Relation(wording, [wording]))
+        self.canonical[wording] = wording
+        relation.members.append(wording)
+        for exact in (True, False):
+            self._index(relation, exact)
+        return relation
+
+    def _join(self, wording: str, relation: _Relation, score: float, reason: str) -> None:
+        self.canonical[wording] = relation.name
+        relation.members.append(wording)
+        if wording != relation.name:
+            self.records.append(MergeRecord("relation", "", relation.name, wording, min(score, 1.0), reason))
+
+
+class _Space:
+    """The embedded wordings of the relations there are, and those of the wordings that look for one."""
+
+    def __init__(self, relations: Sequence[_Relation], unknown: Sequence[str]) -> None:
+        relations = relations if unknown else []
+        listed = [(relation, wording) for relation in relations for wording in relation.wordings]
+        self.owners: list[_Relation | None] = [relation for relation, _ in listed]
+        self.wordings = [wording for _, wording in listed]
+        self.owners.extend(None for _ in unknown)
+        self.place = {wording: len(self.wordings) + at for at, wording in enumerate(unknown)}
+        self.wordings.extend(unknown)
+        self.rows = meaning.encode([" ".join(relation_phrase(wording)) for wording in self.wordings])
+        self.defined = [relation for relation in relations if relation.definition]
+        self.definitions = meaning.encode([relation.definition for relation in self.defined])
+
+    def add(self, wording: str, relation: _Relation) -> None:
+        """From now on the wording is one by which others find the relation."""
+        if wording in self.place:
+            self.owners[self.place[wording]] = relation
+
+    def nearest(self, wording: str) -> Iterator[tuple[_Relation, float]]:
+        """(relation, cosine) from the nearest on, where every guard and the relation's definition agree.
+
+        The definition agrees where it is among the three that lie nearest to the wording.
+        """
+        query = self.rows[self.place[wording]]
+        nearness = self.rows @ query
+        agreeing = (-(self.definitions @ query)).argsort(kind="stable")[:3]
+        agreed = {self.defined[at].name for at in agreeing}
+        for at in (-nearness).argsort(kind="stable"):
+            near, owner = min(1.0, float(nearness[at])), self.owners[at]
+            if near < NEAR_A_WORDING:
+                return
+            if owner is None or not _alike(wording, self.wordings[at]):
+                continue
+            if owner.name in agreed if owner.definition else near >= NEAR_IN_MEANING:
+                yield owner, near
+
+
+def _singular_phrase(phrase: tuple[str, ...]) -> tuple[str, ...]:
+    """The phrase with its last word in the singular, unless that word is a verb: "influences" is not
+    "influence"."""
+    last = phrase[-1]
+    return phrase if last in guard_tables()["relation_verbs"] else (*phrase[:-1], singular(last))
+
+
+def _alike(a: str, b: str) -> bool:
+    """The guards of values and those of direction, asked of two wordings."""
+    phrase_a, phrase_b = relation_phrase(a), relation_phrase(b)
+    label_a, label_b = Label(" ".join(phrase_a)), Label(" ".join(phrase_b))
+    return (
+        not opposed(phrase_a, phrase_b)
+        and conflict(label_a, label_b) is None
+        and not narrower(label_a, label_b)
+    )
