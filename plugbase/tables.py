@@ -92,7 +92,7 @@ def _open_bytes(name: str) -> contextlib.AbstractContextManager[IO[bytes]]:
     if name == STDIN:
         return contextlib.nullcontext(sys.stdin.buffer)
     try:
-        opened = gzip.open(name) if name.endswith(".gz") else open(name, "rb")
+        opened = gzip.open(name) if name.endswith(".gz") else open(name, "rb")  # noqa: SIM115
         return cast(contextlib.AbstractContextManager[IO[bytes]], opened)
     except OSError as error:
         mend = "check the name and the folder" if isinstance(error, FileNotFoundError) else None

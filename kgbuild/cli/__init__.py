@@ -1,0 +1,22 @@
+"""The command line `kgbuild`: it parses and prints; what is done is decided elsewhere."""
+
+from __future__ import annotations
+
+import click
+
+from kgbuild.cli.extract import extract
+from plugbase.console import CommandGroup
+
+__all__ = ["main"]
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="coldplug", prog_name="kgbuild")
+def main() -> None:
+    """Turn item descriptions into a knowledge graph.
+
+    Exit status: 0 done, 1 a bug, 2 wrong use or bad input, 3 finished with rejected items, 130 interrupted.
+    """
+
+
+main.add_command(extract)

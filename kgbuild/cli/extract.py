@@ -1,0 +1,129 @@
+"""`kgbuild extract`: a file of items in, graph.ttl and its evidence out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from kgbuild.extract import EXTRACTORS
+from plugbase.console import Console, columns, console_options, duration
+from plugbase.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from kgbuild.pipeline import ExtractSummary
+
+_RELATIONS_SHOWN = 8
+
+
+@click.command(
+    epilog="""\b
+    Example:
+      kgbuild extract items.jsonl -o graph.ttl
+      zcat items.jsonl.gz | kgbuild extract - -o graph.ttl --backend none"""
+)
+@click.argument("items")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The graph to write.")
+@click.option(
+    "--backend",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help=f"What reads the texts: {', '.join(EXTRACTORS)} (catalogue facts alone), or your own module:Class.",
+)
+@click.option("--model", help="The model that the openai backend asks.")
+@click.option("--base-url", help="The endpoint that the openai backend asks.")
+@click.option(
+    "--base", default="urn:kgbuild:", show_default=True, metavar="IRI", help="What IRIs begin with."
+)
+@click.option(
+    "--evidence",
+    type=click.Choice(["file", "inline"]),
+    default="file",
+    show_default=True,
+    help="Evidence beside the graph, or in it as rdf:Statement.",
+)
+@click.option("--schema", type=click.Path(path_type=Path), help="Relations to look for, instead of our own.")
+@click.option("--merges", type=click.Path(path_type=Path), help="Your corrections to what was merged.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes that extract.  [default: by cores and items]"
+)
+@click.option("--strict", is_flag=True, help="Stop at the first bad line instead of setting it aside.")
+@console_options
+def extract(
+    *,
+    items: str,
+    output: Path,
+    backend: str,
+    model: str | None,
+    base_url: str | None,
+    base: str,
+    evidence: Literal["file", "inline"],
+    schema: Path | None,
+    merges: Path | None,
+    workers: int | None,
+    strict: bool,
+    console: Console,
+) -> ExitStatus:
+    """Read ITEMS (.jsonl, .csv, .parquet, also .gz; - is standard input) into a graph.
+
+    A run that was stopped carries on where it was when the same command is given again.
+    """
+    from kgbuild.pipeline import ExtractSettings, extract_graph
+
+    options = {"model": model, "base_url": base_url}
+    given = {name: value for name, value in options.items() if value is not None}
+    if given and backend in ("local", "none"):
+        names = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"{names}: only with --backend openai")
+    settings = ExtractSettings(
+        items=items,
+        output=output,
+        backend=backend,
+        backend_options=given,
+        schema=schema,
+        base=base,
+        evidence=evidence,
+        overrides=merges,
+        workers=workers,
+        strict=strict,
+    )
+    summary = extract_graph(settings, console)
+    console.result(asdict(summary), summary_text(summary))
+    return ExitStatus.REJECTED if summary.rejected or summary.failed else ExitStatus.DONE
+
+
+def summary_text(summary: ExtractSummary) -> str:
+    """The summary on one screen."""
+    head: list[tuple[str, object]] = [("items", summary.items)]
+    if summary.reused:
+        head.append(("  answered before", summary.reused))
+    if summary.rejected:
+        head.append(("rejected lines", summary.rejected))
+    if summary.failed:
+        head.append(("items whose text gave no answer", summary.failed))
+    head.append(("facts", summary.facts))
+    sources: dict[str, int] = {}
+    for source, count in summary.facts_by_source.items():
+        name = source.partition(":")[0]
+        sources[name] = sources.get(name, 0) + count
+    head += [(f"  from {name}", count) for name, count in sources.items()]
+    head += [("values", summary.values), ("  merged into another", summary.values_merged)]
+    if summary.relations_merged:
+        head.append(("  relations merged into another", summary.relations_merged))
+    relations = ", ".join(
+        f"{name!r} {count:,}" if not name.isprintable() else f"{name} {count:,}"
+        for name, count in islice(summary.facts_by_relation.items(), _RELATIONS_SHOWN)
+    )
+    more = len(summary.facts_by_relation) - _RELATIONS_SHOWN
+    return "\n".join(
+        [
+            f"{summary.files['graph']} written in {duration(summary.seconds)}",
+            columns(head),
+            f"  relations: {relations}" + (f" and {more} more" if more > 0 else ""),
+            *(f"  {name}: {path}" for name, path in summary.files.items() if name != "graph"),
+        ]
+    )

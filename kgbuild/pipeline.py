@@ -1,0 +1,250 @@
+"""The way from a file of items to a graph: read -> extract -> resolve -> write; a killed run carries on."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from kgbuild.extract import ExtractionFailure, Extractor, load_extractor
+from kgbuild.extract.catalogue import catalogue_mentions
+from kgbuild.extract.workers import extract_here, extract_in_processes
+from kgbuild.read import ItemReader, Reject, stop_at
+from kgbuild.resolve import Resolution, resolve
+from kgbuild.schema import load_schema
+from kgbuild.types import Item, Mention
+from kgbuild.workfile import WorkFile
+from kgbuild.write import DEFAULT_BASE, EvidenceStyle, OutputPaths, check_base, write_graph, write_records
+from kgbuild.write.iris import whole_text
+from plugbase.console import Console
+from plugbase.errors import UserError
+from plugbase.tables import STDIN
+
+BATCH = 16
+"""Items that go to an extractor at once; with several workers, what a kill can lose a worker."""
+_WORTH_A_PROCESS = 200
+_MOST_WORKERS = 4
+
+
+@dataclass(frozen=True)
+class ExtractSettings:
+    """All that `kgbuild extract` can be told. Of these, `workers` and `strict` never change the graph."""
+
+    items: str
+    output: Path
+    backend: str = "local"
+    backend_options: Mapping[str, object] = field(default_factory=dict)
+    schema: Path | None = None
+    base: str = DEFAULT_BASE
+    evidence: EvidenceStyle = "file"
+    overrides: Path | None = None
+    workers: int | None = None
+    """Processes that extract; None chooses by the number of items and cores."""
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class ExtractSummary:
+    """What a run did, in numbers."""
+
+    items: int
+    rejected: int
+    failed: int
+    reused: int
+    facts: int
+    facts_by_source: Mapping[str, int]
+    facts_by_relation: Mapping[str, int]
+    values: int
+    values_merged: int
+    relations_merged: int
+    warnings: Mapping[str, int]
+    seconds: float
+    files: Mapping[str, str]
+
+
+def extract_graph(settings: ExtractSettings, console: Console) -> ExtractSummary:
+    """Read items, extract what they say, resolve it and write the graph.
+
+    The same items and settings give the same bytes, however often the run was killed in between.
+
+    Raises:
+        UserError: the items cannot be read or none is left, an option is wrong, or `strict` met a reject.
+    """
+    began = time.monotonic()
+    paths = _check_paths(settings)
+    schema = load_schema(settings.schema)
+    load = partial(load_extractor, settings.backend, schema=schema, **settings.backend_options)
+    extractor = load()
+    reader = ItemReader(settings.items)
+    with WorkFile(paths.work, extractor.fingerprint) as work:
+        rejects = _read(reader, work, settings, console)
+        if not work.count_items():
+            write_records(paths.rejected, [reject.as_json() for reject in rejects])
+            raise _no_items(settings.items, rejects)
+        reused = work.count_items() - work.count_unanswered()
+        failures = _extract(work, extractor, load, settings, console)
+        console.detail("resolving")
+        resolution = resolve(_mentions(work), schema, overrides=settings.overrides)
+        console.detail("writing")
+        write_graph(work.items(), resolution, paths, base=settings.base, evidence=settings.evidence)
+        write_records(paths.merges, [merge.as_json() for merge in resolution.merges])
+        write_records(paths.rejected, [reject.as_json() for reject in [*rejects, *failures]])
+        n_items = work.count_items()
+        work.forget_items()
+    if not extractor.costly and not failures:
+        work.remove()
+    return _summary(paths, resolution, n_items, rejects, failures, reused, reader, time.monotonic() - began)
+
+
+def _check_paths(settings: ExtractSettings) -> OutputPaths:
+    paths = OutputPaths(settings.output)
+    check_base(settings.base)
+    if settings.output.is_dir() or settings.output.name in ("", ".", ".."):
+        raise UserError("the output is a folder", file=str(settings.output), mend="name a file: -o graph.ttl")
+    written = (paths.graph, paths.evidence, paths.merges, paths.rejected, paths.work)
+    for given in (settings.items, settings.overrides, settings.schema):
+        if (
+            given is not None
+            and str(given) != STDIN
+            and Path(given).resolve() in {p.resolve() for p in written}
+        ):
+            raise UserError(
+                "this file is read, and the run would write over it",
+                file=str(given),
+                mend="copy it to another name and name the copy",
+            )
+    if settings.overrides is not None and not settings.overrides.is_file():
+        raise UserError("there is no such file of merges", file=str(settings.overrides))
+    try:
+        settings.output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot be made: {error.strerror}", file=str(settings.output.parent)) from error
+    return paths
+
+
+def _read(reader: ItemReader, work: WorkFile, settings: ExtractSettings, console: Console) -> list[Reject]:
+    """Fill the work file with the items; return what was no item."""
+    rejects: list[Reject] = []
+    with work.filling(), console.progress("reading", unit="lines") as progress:
+        for line, item in reader:
+            if isinstance(item, Item):
+                first = work.add_item(line, item)
+                if first is not None:
+                    reason = f"the id is already used on line {first}"
+                    rejects.append(Reject(settings.items, line, reason, item.id))
+            else:
+                rejects.append(item)
+            if rejects and settings.strict:
+                raise stop_at(rejects[0])
+            progress.advance()
+    for text, (first, count) in sorted(reader.warnings.items()):
+        console.warn(f"{settings.items}:{first}: {text}" + (f" ({count} lines)" if count > 1 else ""))
+    return rejects
+
+
+def _extract(
+    work: WorkFile,
+    extractor: Extractor,
+    load: partial[Extractor],
+    settings: ExtractSettings,
+    console: Console,
+) -> list[Reject]:
+    """Answer every item that has no answer yet; return the items that gave none."""
+    pending, total = work.count_unanswered(), work.count_items()
+    if pending and pending < total:
+        console.note(f"carrying on: {total - pending} of {total} items were answered before")
+    workers = settings.workers or _workers_for(settings.backend, pending)
+    batches = work.unanswered(BATCH)
+    results = extract_here(extractor, batches)
+    if workers > 1 and pending > BATCH:
+        results = extract_in_processes(load, batches, min(workers, math.ceil(pending / BATCH)))
+    lines: dict[str, Reject] = {}
+    with console.progress("extracting", total, done=total - pending) as progress:
+        for item, result in results:
+            if isinstance(result, ExtractionFailure):
+                line = work.line_of(item)
+                reason = f"no facts from the text: {result.reason}"
+                lines[item.id] = Reject(settings.items, line, reason, item.id)
+                if settings.strict:
+                    raise stop_at(lines[item.id])
+            else:
+                work.answer(item, [_whole(mention) for mention in result])
+            progress.advance()
+    return sorted(lines.values(), key=lambda reject: reject.line)
+
+
+def _workers_for(backend: str, pending: int) -> int:
+    """Processes worth their start: only the local extractor computes, and each process loads its models."""
+    if backend != "local":
+        return 1
+    return max(1, min(os.cpu_count() or 1, _MOST_WORKERS, pending // _WORTH_A_PROCESS))
+
+
+def _mentions(work: WorkFile) -> Iterator[Mention]:
+    """What the catalogue knows and what the texts say, by item id: the order of the input plays no part."""
+    for item, found in work.answered():
+        yield from chain(catalogue_mentions(item), found)
+
+
+def _whole(mention: Mention) -> Mention:
+    """The mention with nothing in it that UTF-8 cannot hold, such as half a character in a model's answer."""
+    texts = {name: getattr(mention, name) for name in ("relation", "value", "source", "quote", "range")}
+    broken: dict[str, Any] = {
+        name: whole_text(text) for name, text in texts.items() if isinstance(text, str) and not text.isascii()
+    }
+    return replace(mention, **broken) if broken else mention
+
+
+def _no_items(file: str, rejects: list[Reject]) -> UserError:
+    if not rejects:
+        return UserError("there is no item in it", file=file)
+    first = rejects[0]
+    return UserError(
+        f"all {len(rejects)} lines were rejected; the first: {first.reason}", file=file, line=first.line
+    )
+
+
+def _summary(
+    paths: OutputPaths,
+    resolution: Resolution,
+    n_items: int,
+    rejects: list[Reject],
+    failures: list[Reject],
+    reused: int,
+    reader: ItemReader,
+    seconds: float,
+) -> ExtractSummary:
+    by_kind = Counter(merge.kind for merge in resolution.merges)
+    written = {
+        "graph": paths.graph,
+        "evidence": paths.evidence,
+        "merges": paths.merges,
+        "rejected": paths.rejected,
+    }
+    return ExtractSummary(
+        items=n_items,
+        rejected=len(rejects),
+        failed=len(failures),
+        reused=reused,
+        facts=len(resolution.facts),
+        facts_by_source=_counted(fact.mention.source for fact in resolution.facts),
+        facts_by_relation=_counted(fact.relation for fact in resolution.facts),
+        values=len({(fact.range, fact.value) for fact in resolution.facts if isinstance(fact.value, str)}),
+        values_merged=by_kind["value"],
+        relations_merged=by_kind["relation"],
+        warnings={text: count for text, (_, count) in sorted(reader.warnings.items())},
+        seconds=round(seconds, 3),
+        files={name: str(path) for name, path in written.items() if path.exists()},
+    )
+
+
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    """Most frequent first, ties by name."""
+    return dict(sorted(Counter(names).items(), key=lambda counted: (-counted[1], counted[0])))

@@ -1,0 +1,180 @@
+"""The SQLite file beside the graph with a run's items and answers, so that a killed run can carry on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import fields
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+
+from kgbuild.types import Item, Mention, Scalar
+from kgbuild.write.iris import whole_text
+from plugbase.errors import UserError
+
+_FORMAT = 1
+_MENTION = tuple(field.name for field in fields(Mention))
+_TABLES = """
+create table if not exists answers (key blob primary key, mentions text not null) without rowid;
+drop table if exists items;
+create table items (
+    id blob primary key, line integer not null unique, key blob not null, item text not null
+) without rowid;
+"""
+
+
+class WorkFile:
+    """Items by id, and what the extractor answered for them, keyed by the item's content and the fingerprint.
+
+    Answers outlive the run that wrote them; items are filled anew by every run. Ids are kept as UTF-8 bytes,
+    whose order is the order of code points. One process at a time has the file.
+
+    Raises:
+        UserError: the file cannot be made, is no work file, or another run has it.
+    """
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        self.path, self.fingerprint = path, fingerprint
+
+    def __enter__(self) -> WorkFile:
+        self._db = sqlite3.connect(self.path, timeout=1.0, isolation_level=None)
+        try:
+            # Exclusive from the first write to the end: two runs never write one graph.
+            self._db.execute("pragma locking_mode = exclusive")
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = normal")
+            (found,) = self._db.execute("pragma user_version").fetchone()
+            if found not in (0, _FORMAT):
+                self._db.execute("drop table if exists answers")
+            self._db.executescript(f"begin exclusive; {_TABLES} pragma user_version = {_FORMAT}; commit")
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            if "locked" in str(error):
+                raise UserError(
+                    "another run is writing this graph",
+                    file=str(self.path),
+                    mend="wait for it, or name another -o",
+                ) from error
+            raise UserError(f"cannot be written: {error}", file=str(self.path)) from error
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise UserError(
+                f"this is no work file: {error}", file=str(self.path), mend="remove it"
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def remove(self) -> None:
+        """Delete the file; to be called once it is closed."""
+        for ending in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+
+    def forget_items(self) -> None:
+        """Leave only the answers in the file."""
+        self._db.executescript("drop table items; vacuum")
+
+    @contextmanager
+    def filling(self) -> Iterator[None]:
+        """A block in which items are added: one transaction, for speed."""
+        self._db.execute("begin")
+        yield
+        self._db.execute("commit")
+
+    def add_item(self, line: int, item: Item) -> int | None:
+        """Keep an item; where its id is taken, keep nothing and return the line that has it."""
+        record = _item_json(item)
+        key = hashlib.sha256(f"{self.fingerprint}\n{record}".encode()).digest()
+        values = (item.id.encode(), line, key, record)
+        if self._db.execute("insert or ignore into items values (?, ?, ?, ?)", values).rowcount:
+            return None
+        return self.line_of(item)
+
+    def line_of(self, item: Item) -> int:
+        """The line of the input that has the id of this item."""
+        (line,) = self._db.execute("select line from items where id = ?", (item.id.encode(),)).fetchone()
+        return int(line)
+
+    def count_items(self) -> int:
+        """How many items the run has."""
+        return int(self._db.execute("select count(*) from items").fetchone()[0])
+
+    def items(self) -> Iterator[Item]:
+        """All items, sorted by id."""
+        with closing(self._db.execute("select item from items order by id")) as rows:
+            for (record,) in rows:
+                yield _item_of(record)
+
+    def count_unanswered(self) -> int:
+        """How many items have no answer yet."""
+        query = "select count(*) from items where key not in (select key from answers)"
+        return int(self._db.execute(query).fetchone()[0])
+
+    def unanswered(self, batch: int) -> Iterator[list[Item]]:
+        """Items that had no answer when they were come to, in batches, in the order of the input."""
+        last = -1
+        query = (
+            "select line, item from items where line > ? and key not in (select key from answers) "
+            "order by line limit ?"
+        )
+        while rows := self._db.execute(query, (last, batch)).fetchall():
+            last = rows[-1][0]
+            yield [_item_of(record) for _, record in rows]
+
+    def answer(self, item: Item, mentions: Sequence[Mention]) -> None:
+        """Keep what the extractor found in one item; on disk when this returns."""
+        record = json.dumps([_mention_values(mention) for mention in mentions], ensure_ascii=False)
+        self._db.execute(
+            "insert or replace into answers select key, ? from items where id = ?",
+            (whole_text(record), item.id.encode()),
+        )
+
+    def answered(self) -> Iterator[tuple[Item, list[Mention]]]:
+        """All items, sorted by id, each with what was found in it; nothing where it has no answer."""
+        query = "select item, mentions from items left join answers using (key) order by id"
+        with closing(self._db.execute(query)) as rows:
+            for record, mentions in rows:
+                yield _item_of(record), [_mention_of(values) for values in json.loads(mentions or "[]")]
+
+
+def _to_json(value: Scalar) -> object:
+    return {"date": value.isoformat()} if isinstance(value, date) else value
+
+
+def _from_json(value: object) -> Scalar:
+    if isinstance(value, dict):
+        return date.fromisoformat(value["date"])
+    assert isinstance(value, str | int | float)
+    return value
+
+
+def _item_json(item: Item) -> str:
+    attributes = {
+        name: [_to_json(value) for value in values] for name, values in sorted(item.attributes.items())
+    }
+    values = [item.id, item.title, item.description, item.category, attributes]
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _item_of(record: str) -> Item:
+    identifier, title, description, category, named = json.loads(record)
+    attributes = {name: tuple(map(_from_json, values)) for name, values in named.items()}
+    return Item(identifier, title, description, category, attributes)
+
+
+def _mention_values(mention: Mention) -> list[object]:
+    values = [getattr(mention, name) for name in _MENTION]
+    values[2] = _to_json(mention.value)
+    return values
+
+
+def _mention_of(values: Iterable[object]) -> Mention:
+    item, relation, value, *others = values
+    return Mention(item, relation, _from_json(value), *others)  # type: ignore[arg-type]
