@@ -96,5 +96,5 @@ def split_credits(text: str) -> tuple[list[str], list[str]]:
 
 
 def region(zip_code: str) -> str:
-    """The first digit of a United States zip code, which stands for a group of states; "other" elsewhere."""
-    return zip_code[0] if zip_code[:1].isdigit() else "other" if zip_code else ""
+    """ "4xxxx" for a United States zip code, whose first digit is a group of states; "other" elsewhere."""
+    return zip_code[0] + "xxxx" if zip_code[:1].isdigit() else "other" if zip_code else ""

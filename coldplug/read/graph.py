@@ -66,9 +66,9 @@ def read_graph(
 ) -> ItemGraph:
     """Read an item graph: items, the values they are tied to, and how sure each tie is.
 
-    The base IRI is taken from the class of the items (`...vocab:Item`), so graphs written with another base read alike.
-    Confidences and sources come from the evidence file, or from rdf:Statement in the graph itself. A triple
-    without evidence has weight 1 and counts as stated by the catalogue.
+    The base IRI is taken from the class of the items (`...vocab:Item`), so graphs written with another base
+    read alike. Confidences and sources come from the evidence file, or from rdf:Statement in the graph
+    itself. A triple without evidence has weight 1 and counts as stated by the catalogue.
 
     Args:
         path: Turtle or N-Triples; `.gz` is understood.
@@ -76,10 +76,12 @@ def read_graph(
         sources: keep only facts from these sources ("catalogue", "local", "openai": the part before ":").
 
     Returns:
-        The graph; items in the order of their ids, values of their IRIs, relations of their names (all as strings).
+        The graph; items in the order of their ids, values of their IRIs, relations of their names (all as
+        strings).
 
     Raises:
-        UserError: no such file, not RDF (with the line), no items in it, an evidence line that does not parse.
+        UserError: no such file, not RDF (with the line), no items in it, an evidence line that does not
+            parse.
     """
     path = Path(path)
     raw = _stream(path)
@@ -104,8 +106,8 @@ def _stream(path: Path) -> _Raw:
     suffix = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
     rdf_format = RdfFormat.from_extension(suffix) or RdfFormat.TURTLE
     raw = _Raw()
-    stream: Any = gzip.open(path) if path.name.endswith(".gz") else path.open("rb")
-    with stream:
+    opened: Any = gzip.open if path.name.endswith(".gz") else open
+    with opened(path, "rb") as stream:
         try:
             for quad in parse(stream, format=rdf_format):
                 subject, predicate, target = quad.subject, quad.predicate.value, quad.object
@@ -156,7 +158,7 @@ def _read_evidence(path: Path) -> dict[tuple[str, str, str], tuple[float, str]]:
                     f"not an evidence record: {error}",
                     file=str(path),
                     line=line,
-                    mend="write the graph again, or remove the evidence file to read the graph with weights of 1",
+                    mend="write the graph again, or remove the evidence file: the weights are then 1",
                 ) from error
             _check_confidence(found[0], path, line)
             if key not in known or _rank(found) > _rank(known[key]):
