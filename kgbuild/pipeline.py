@@ -106,8 +106,11 @@ def extract_graph(settings: ExtractSettings, console: Console) -> ExtractSummary
 def _check_paths(settings: ExtractSettings) -> OutputPaths:
     paths = OutputPaths(settings.output)
     check_base(settings.base)
-    if settings.output.is_dir() or settings.output.name in ("", ".", ".."):
+    if settings.output.is_dir():
         raise UserError("the output is a folder", file=str(settings.output), mend="name a file: -o graph.ttl")
+    if settings.output.suffix != ".ttl":
+        # The ending tells other tools the format, and the files beside the graph are named after it.
+        raise UserError("the graph is Turtle", file=str(settings.output), mend="let its name end in .ttl")
     written = (paths.graph, paths.evidence, paths.merges, paths.rejected, paths.work)
     for given in (settings.items, settings.overrides, settings.schema):
         if (
