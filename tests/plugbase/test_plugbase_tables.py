@@ -27,11 +27,12 @@ def write_jsonl(path: Path) -> Path:
 
 
 def write_csv(path: Path) -> Path:
-    path.write_text(
-        'id,title,genre,year,score\n1,"Say ""Hello"",\nGoodbye",Drama|War,1994,\n'
-        "2,Amélie — κόσμε,,2001,8.5\n",
-        encoding="utf-8",
-    )
+    lines = [
+        "id,title,genre,year,score",
+        '1,"Say ""Hello"",\nGoodbye",Drama|War,1994,',
+        "2,Amélie — κόσμε,,2001,8.5",
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
     return path
 
 

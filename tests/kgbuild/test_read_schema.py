@@ -1,0 +1,50 @@
+"""The schema of relations, as kgbuild brings it and as a user may write it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kgbuild.schema import load_schema
+from plugbase.errors import UserError
+
+
+def test_our_own_schema() -> None:
+    schema = load_schema()
+    assert schema.relations["actor"].range == schema.relations["director"].range == "person"
+    assert schema.range_of("mood") == "mood"
+    assert schema.range_of("something else") == "something else"
+    assert "directed by" in schema.relations["director"].wordings
+    for spec in schema.relations.values():
+        assert spec.definition
+    wordings = [wording for spec in schema.relations.values() for wording in (spec.name, *spec.wordings)]
+    assert len(wordings) == len(set(wordings)), "a wording that stands for two relations stands for neither"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("relations: [", "items.yaml:1: the schema is not YAML"),
+        ("relations: 3", "has no 'relations'"),
+        ("[]", "has no 'relations'"),
+        ("version: 2\nrelations: {}", "schema version 2 is not known"),
+        ("relations: {mood: the tone}", "relation 'mood' has no definition"),
+        ("relations: {mood: {definition: the tone, wording: [tone]}}", "did you mean 'wordings'"),
+        ("relations: {mood: {definition: the tone, wordings: tone}}", "not a list of texts"),
+        ("relations: {mood: {definition: the tone, range: [a]}}", "range of relation 'mood' is not text"),
+    ],
+)
+def test_what_is_wrong_with_a_schema(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "items.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        load_schema(path)
+
+
+def test_a_schema_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        load_schema(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes(b"version: \xe9")
+    with pytest.raises(UserError, match="not UTF-8"):
+        load_schema(tmp_path / "latin.yaml")
