@@ -1,0 +1,88 @@
+"""Content cosine: how like the support an item is, by its genres or by the embedding of its text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from coldplug.learn.baselines.matrices import fact_matrix, support_matrix
+from coldplug.types import FloatArray, IntArray, ItemGraph, Query, TrainingData
+
+
+def item_texts(graph: ItemGraph) -> list[str]:
+    """Title and description of each item as one text; empty where both are blank."""
+    pairs = zip(graph.titles, graph.descriptions, strict=True)
+    return [". ".join(part for part in pair if part) for pair in pairs]
+
+
+def text_vectors(graph: ItemGraph) -> FloatArray:
+    """(n_items, 384) MiniLM embeddings of title and description; zeros where both are blank."""
+    texts = item_texts(graph)
+    written = [number for number, text in enumerate(texts) if text]
+    vectors = np.zeros((len(texts), 384), np.float32)
+    if written:
+        from coldplug.encode.text import encode_texts
+
+        vectors[written] = encode_texts([texts[number] for number in written])
+    return vectors
+
+
+class _Cosine:
+    """Score of an item: cosine between its features and the sum of the liked support's unit features."""
+
+    name = ""
+
+    def __init__(self, unit: Any, positive_at: float) -> None:
+        self.unit, self.positive_at = unit, positive_at
+
+    @classmethod
+    def fit(cls, data: TrainingData, *, seed: int = 0, **settings: Any) -> Self:
+        """Scale each item's features to length one; interactions are not used, nothing is random."""
+        features: Any = cls.features(data.graph)
+        if isinstance(features, sparse.csr_array):
+            length = np.sqrt(np.asarray(features.multiply(features).sum(axis=1)))
+            unit: Any = sparse.csr_array(sparse.diags_array(1.0 / np.maximum(length, 1e-12)) @ features)
+        else:
+            unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+        return cls(unit, data.positive_at)
+
+    @staticmethod
+    def features(graph: ItemGraph) -> Any:
+        """(n_items, n_features)."""
+        raise NotImplementedError
+
+    def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
+        """(n_queries, n_items); a query without a positive in its support scores every item zero."""
+        profile: Any = support_matrix(queries, self.unit.shape[0], self.positive_at) @ self.unit
+        scores: NDArray[Any]
+        if isinstance(profile, sparse.csr_array):
+            profile = profile.toarray()
+        length = np.maximum(np.linalg.norm(profile, axis=1, keepdims=True), 1e-12)
+        scores = (self.unit[items] @ (profile / length).T).T
+        return np.ascontiguousarray(scores, np.float32)
+
+
+class ContentGenre(_Cosine):
+    """Cosine over one-hots of the relation `genre`, or of all relations where the graph has no genres."""
+
+    name = "content-genre"
+
+    @staticmethod
+    def features(graph: ItemGraph) -> Any:
+        """(n_items, n_genres) sparse."""
+        return fact_matrix(graph, ("genre",))
+
+
+class ContentText(_Cosine):
+    """Cosine over MiniLM embeddings of title and description."""
+
+    name = "content-text"
+
+    @staticmethod
+    def features(graph: ItemGraph) -> Any:
+        """(n_items, 384)."""
+        return text_vectors(graph)
