@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kgbuild.resolve.overrides import Override, read_overrides, rule
 from kgbuild.resolve.records import MergeRecord, Resolution
 from kgbuild.resolve.relations import resolve_relations
-from kgbuild.resolve.values import Support, resolve_range
+from kgbuild.resolve.values import Support, resolve_range, shares
 from kgbuild.types import CATALOGUE, Fact, Mention
 
 if TYPE_CHECKING:
@@ -44,8 +44,9 @@ def resolve(mentions: Iterable[Mention], schema: Schema, *, overrides: Path | No
     labels = _labels(given, ranges)
     by_hand = rule(_of_kind(entries, "value"), labels)
     values: dict[str, dict[str, str]] = {}
-    for value_range in sorted(labels):
-        values[value_range], records = resolve_range(value_range, labels[value_range], by_hand)
+    share = shares(labels)
+    for value_range, found in sorted(labels.items()):
+        values[value_range], records = resolve_range(value_range, found, by_hand, share.get(value_range, 0))
         merges.extend(records)
 
     facts = _facts(given, relations, ranges, values)

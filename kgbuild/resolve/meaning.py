@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,12 @@ def encode(texts: Sequence[str]) -> FloatArray:
     rows = _encoder().encode(distinct, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
     place = {text: row for row, text in enumerate(distinct)}
     return np.asarray(rows, np.float32)[[place[text] for text in texts]]
+
+
+@lru_cache(maxsize=8)
+def encode_kept(texts: tuple[str, ...]) -> FloatArray:
+    """The same, kept for the next call: for texts such as a schema's, which every run brings again."""
+    return encode(texts)
 
 
 def near_pairs(rows: FloatArray, at_least: float) -> Iterator[tuple[int, int, float]]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kgbuild.resolve import meaning
 from kgbuild.resolve.guards import conflict, narrower
 from kgbuild.resolve.labels import Label, guard_tables
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from kgbuild.schema import Schema
 
 NEAR_A_WORDING = 0.86
-"""Least cosine of a wording nobody listed and a wording of the schema; "parent of" and "child of" lie at
-0.79."""
+"""Least cosine of a wording nobody listed and a wording of the schema."""
 MOST_ENCODED = 2000
 """Wordings that are encoded, the best supported first."""
 
@@ -180,11 +181,11 @@ class _Relations:
     def _index(self, relation: _Relation, exact: bool) -> None:
         """Make the relation findable: by name and wordings as they stand first, so that a plural takes no
         other's."""
-        for at, wording in enumerate(relation.wordings):
+        for wording in relation.wordings:
             phrase = relation_phrase(wording)
             self.by_phrase.setdefault(phrase if exact else _singular_phrase(phrase), relation)
             verb = agent_verb(phrase)
-            if verb is not None and at == 0:
+            if verb is not None:
                 self.by_verb.setdefault(verb, relation)
 
     def _by_words(self, wording: str) -> bool:
@@ -252,15 +253,20 @@ class _Space:
 
     def __init__(self, relations: Sequence[_Relation], unknown: Sequence[str]) -> None:
         relations = relations if unknown else []
+        relations = sorted(relations, key=lambda relation: relation.definition == "")
         listed = [(relation, wording) for relation in relations for wording in relation.wordings]
+        of_schema = sum(1 for relation, _ in listed if relation.definition)
         self.owners: list[_Relation | None] = [relation for relation, _ in listed]
         self.wordings = [wording for _, wording in listed]
         self.owners.extend(None for _ in unknown)
         self.place = {wording: len(self.wordings) + at for at, wording in enumerate(unknown)}
         self.wordings.extend(unknown)
-        self.rows = meaning.encode([" ".join(relation_phrase(wording)) for wording in self.wordings])
+        phrases = [" ".join(relation_phrase(wording)) for wording in self.wordings]
+        self.rows = np.concatenate(
+            [meaning.encode_kept(tuple(phrases[:of_schema])), meaning.encode(phrases[of_schema:])]
+        )
         self.defined = [relation for relation in relations if relation.definition]
-        self.definitions = meaning.encode([relation.definition for relation in self.defined])
+        self.definitions = meaning.encode_kept(tuple(relation.definition for relation in self.defined))
 
     def add(self, wording: str, relation: _Relation) -> None:
         """From now on the wording is one by which others find the relation."""

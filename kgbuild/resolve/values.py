@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 
@@ -12,7 +13,13 @@ from kgbuild.resolve import meaning
 from kgbuild.resolve.guards import conflict, narrower, turned_round
 from kgbuild.resolve.labels import Label, RangeKind, range_kind
 from kgbuild.resolve.overrides import Rulings
-from kgbuild.resolve.persons import abbreviates, bare_name, could_be_meant, is_one_name
+from kgbuild.resolve.persons import (
+    abbreviates,
+    bare_name,
+    could_be_meant,
+    differ_as_persons,
+    is_one_name,
+)
 from kgbuild.resolve.records import MergeRecord
 from kgbuild.resolve.spelling import misspelling, slip_signatures
 from kgbuild.resolve.text import compact_form, normal_form
@@ -22,8 +29,9 @@ NEAR_IN_MEANING = 0.88
 "haunted mansion" at it, with the next bar before them."""
 NEAR_IN_THE_REST = 0.75
 """Least cosine of what is left of two labels without the words they share."""
-MOST_ENCODED = 8000
-"""Labels of one range that are encoded, the best supported first: about 25 s on one core."""
+MOST_ENCODED = 10_000
+"""Labels that are encoded in one run, shared out among the ranges; the best supported first: half a minute on
+one core."""
 
 SAME_LETTERS = "same letters"
 SAME_WORDS = "same words"
@@ -32,6 +40,7 @@ MISSPELT = "misspelling"
 INITIALS = "initials"
 NEAR_MEANING = "near in meaning"
 BY_HAND = "overrides file"
+_WITH_MEANING = (RangeKind.PLAIN, RangeKind.PLACE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +73,19 @@ class _Node:
         return self.support.order(self.label.text)
 
 
+def shares(labels: Mapping[str, Mapping[str, Support]], most: int = MOST_ENCODED) -> dict[str, int]:
+    """How many labels of each range may be encoded: all, or a share of `most` by the number of labels."""
+    sizes = {
+        name: len(found)
+        for name, found in labels.items()
+        if range_kind(name) in _WITH_MEANING and not all(one.catalogue for one in found.values())
+    }
+    total = max(1, sum(sizes.values()))
+    return {name: size if total <= most else most * size // total for name, size in sizes.items()}
+
+
 def resolve_range(
-    value_range: str, labels: Mapping[str, Support], rulings: Rulings
+    value_range: str, labels: Mapping[str, Support], rulings: Rulings, most_encoded: int = MOST_ENCODED
 ) -> tuple[dict[str, str], list[MergeRecord]]:
     """Canonical label of each label of one range, and the records of what was merged.
 
@@ -74,7 +94,7 @@ def resolve_range(
     punctuation.
     """
     nodes = _same_letters(value_range, labels, rulings)
-    clusters = _Clusters(value_range, range_kind(value_range), nodes, rulings)
+    clusters = _Clusters(value_range, nodes, rulings, most_encoded)
     records = clusters.settle()
     canonical: dict[str, str] = {}
     for node in nodes:
@@ -124,8 +144,9 @@ class _Clusters:
     """One pass over the nodes, best supported first: each joins the nearest leader that it matches, or
     leads."""
 
-    def __init__(self, value_range: str, kind: RangeKind, nodes: Sequence[_Node], rulings: Rulings) -> None:
-        self.value_range, self.kind, self.nodes, self.rulings = value_range, kind, nodes, rulings
+    def __init__(self, value_range: str, nodes: Sequence[_Node], rulings: Rulings, most: int) -> None:
+        self.value_range, self.nodes, self.rulings, self.most = value_range, nodes, rulings, most
+        self.kind = range_kind(value_range)
         self.by_key: dict[tuple[str, ...], list[_Node]] = defaultdict(list)
         self.by_slip: dict[str, list[_Node]] = defaultdict(list)
         self.by_meaning: dict[_Node, list[tuple[_Node, float]]] = defaultdict(list)
@@ -144,13 +165,14 @@ class _Clusters:
         self.read_slips = {slip for node in extracted for slip in slip_signatures(node.label)}
         self._read_meanings(extracted)
         abbreviated = self._abbreviated()
+        written_out = _written_out(abbreviated)
         leading = [node for node in self.nodes if node in taken and node.leader is None]
         for node in leading:
             self._lead(node)
         later = [node for node in free if node in abbreviated and not node.support.catalogue]
         for node in free:
             if node not in abbreviated or node.support.catalogue:
-                self._place(node, ())
+                self._place(node, written_out.get(node, ()))
         for node in sorted(later, key=lambda node: (sum(len(t) == 1 for t in node.label.tokens), node.order)):
             self._place(node, abbreviated[node])
         return self.records
@@ -170,8 +192,9 @@ class _Clusters:
                 self._join(node, leader, 1.0, BY_HAND)
         return taken
 
-    def _place(self, node: _Node, fuller: Sequence[_Node]) -> None:
-        matches = [] if node.support.catalogue else list(self._matches(node, fuller))
+    def _place(self, node: _Node, by_initials: Sequence[_Node]) -> None:
+        """Join the nearest leader, `by_initials` being the nodes that initials may connect with this one."""
+        matches = [] if node.support.catalogue else list(self._matches(node, by_initials))
         if matches:
             score, _, leader, reason = min(matches, key=lambda match: (-match[0], match[1]))
             self._join(node, leader, score, reason)
@@ -195,15 +218,15 @@ class _Clusters:
                 self.by_slip[slip].append(node)
 
     def _matches(
-        self, node: _Node, fuller: Sequence[_Node]
+        self, node: _Node, by_initials: Sequence[_Node]
     ) -> Iterator[tuple[float, tuple[bool, int, str], _Node, str]]:
         """(score, order, leader, reason) for every leader that the node matches by itself."""
-        for leader, score, reason in self._candidates(node, fuller):
+        for leader, score, reason in self._candidates(node, by_initials):
             apart = self.rulings.apart(self.value_range, leader.members, node.surfaces)
             if leader in self.leaders and not apart:
                 yield score, leader.order, leader, reason
 
-    def _candidates(self, node: _Node, fuller: Sequence[_Node]) -> Iterator[tuple[_Node, float, str]]:
+    def _candidates(self, node: _Node, by_initials: Sequence[_Node]) -> Iterator[tuple[_Node, float, str]]:
         label = node.label
         for leader in _distinct(self.by_key[key] for key in _keys(label)):
             if conflict(label, leader.label) is None:
@@ -215,10 +238,11 @@ class _Clusters:
                 yield leader, score, MISSPELT
         for other, nearness in self.by_meaning.get(node, ()):
             yield other, nearness, NEAR_MEANING
-        meant = {other.leader or other for other in fuller}
+        meant = {other.leader or other for other in by_initials}
         if len(meant) == 1:
             leader = meant.pop()
-            if abbreviates(label.tokens, leader.label.tokens) and conflict(label, leader.label) is None:
+            names = label.tokens, leader.label.tokens
+            if (abbreviates(*names) or abbreviates(*names[::-1])) and conflict(label, leader.label) is None:
                 yield leader, 0.9, INITIALS
 
     def _abbreviated(self) -> dict[_Node, list[_Node]]:
@@ -245,11 +269,12 @@ class _Clusters:
     def _read_meanings(self, extracted: Sequence[_Node]) -> None:
         """Pairs near in meaning, in the ranges and for the labels where meaning says something about
         identity."""
-        if self.kind not in (RangeKind.PLAIN, RangeKind.PLACE):
+        if self.kind not in _WITH_MEANING:
             return
-        wanted = [node for node in extracted if _has_meaning(node.label)][:MOST_ENCODED]
         known = [node for node in self.nodes if node.support.catalogue and not node.label.numbers]
-        nodes = sorted([*known[:MOST_ENCODED], *wanted], key=lambda node: node.order)
+        known = known[: self.most // 2]
+        wanted = [node for node in extracted if _has_meaning(node.label)][: self.most - len(known)]
+        nodes = sorted([*known, *wanted], key=lambda node: node.order)
         if not wanted or len(nodes) < 2:
             return
         rows = meaning.encode([" ".join(node.label.tokens) for node in nodes])
@@ -264,6 +289,17 @@ class _Clusters:
             if rest >= NEAR_IN_THE_REST:
                 self.by_meaning[a].append((b, nearness))
                 self.by_meaning[b].append((a, nearness))
+
+
+def _written_out(abbreviated: Mapping[_Node, Sequence[_Node]]) -> dict[_Node, list[_Node]]:
+    """Each full name of the text -> the catalogue's abbreviations that stand for it and for nobody else."""
+    found: dict[_Node, list[_Node]] = defaultdict(list)
+    for short, meant in abbreviated.items():
+        names = [bare_name(node.label.tokens) for node in meant]
+        if short.support.catalogue and not any(differ_as_persons(*two) for two in combinations(names, 2)):
+            for node in meant:
+                found[node].append(short)
+    return found
 
 
 def _keys(label: Label) -> list[tuple[str, ...]]:
