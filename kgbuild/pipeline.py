@@ -89,7 +89,11 @@ def extract_graph(settings: ExtractSettings, console: Console) -> ExtractSummary
             write_records(paths.rejected, [reject.as_json() for reject in rejects])
             raise _no_items(settings.items, rejects)
         reused = work.count_items() - work.count_unanswered()
-        failures = _extract(work, extractor, load, settings, console)
+        try:
+            failures = _extract(work, extractor, load, settings, console)
+        except KeyboardInterrupt:
+            console.note("\nwhat was read out so far is kept: the same command carries on there")
+            raise
         console.detail("resolving")
         resolution = resolve(_mentions(work), schema, overrides=settings.overrides)
         console.detail("writing")

@@ -55,7 +55,7 @@ class CommandGroup(click.Group):
             click.echo(f"{ctx.info_name}: {error}", err=True)
             ctx.exit(ExitStatus.WRONG_USE)
         except KeyboardInterrupt:
-            click.echo(f"\n{ctx.info_name}: interrupted", err=True)
+            click.echo(f"{ctx.info_name}: interrupted", err=True)
             ctx.exit(ExitStatus.INTERRUPTED)
         except BrokenPipeError:
             # The interpreter flushes standard output once more as it ends, and would complain about it.

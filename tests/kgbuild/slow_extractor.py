@@ -37,7 +37,15 @@ class Slow:
         start = len(item.description) - len(word)
         return [
             Mention(
-                item.id, "theme", word, 0.8, "slow:last@1", "description", start, len(item.description), word
+                item.id,
+                "director",
+                word,
+                0.8,
+                "slow:last@1",
+                "description",
+                start,
+                len(item.description),
+                word,
             )
         ]
 
@@ -72,4 +80,4 @@ class HalfCharacter(Slow):
     name = "half"
 
     def read(self, item: Item) -> list[Mention] | ExtractionFailure:
-        return [Mention(item.id, "theme", "rivalry \ud83d", 0.5, "half:@1")]
+        return [Mention(item.id, "director", "rivalry \ud83d", 0.5, "half:@1")]
