@@ -62,7 +62,7 @@ def over_users_and_items(
 ) -> Floats:
     """(replicates,) mean NDCG@k when users and items are both drawn anew.
 
-    An item drawn w times takes w places in a row in every ranking, and counts w times among the relevant ones.
+    An item drawn w times takes w places in a row in every ranking, and counts w times among the relevant.
 
     Args:
         kept: (n_users, ranks) from `kept_ranks`.

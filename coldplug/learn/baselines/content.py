@@ -32,12 +32,12 @@ def text_vectors(graph: ItemGraph) -> FloatArray:
 
 
 class _Cosine:
-    """Score of an item: cosine between its features and the sum of the liked support's unit features."""
+    """Score of an item: cosine between its features and the summed features of the liked support."""
 
     name = ""
 
-    def __init__(self, unit: Any, positive_at: float) -> None:
-        self.unit, self.positive_at = unit, positive_at
+    def __init__(self, raw: Any, unit: Any, positive_at: float) -> None:
+        self.raw, self.unit, self.positive_at = raw, unit, positive_at
 
     @classmethod
     def fit(cls, data: TrainingData, *, seed: int = 0, **settings: Any) -> Self:
@@ -48,7 +48,7 @@ class _Cosine:
             unit: Any = sparse.csr_array(sparse.diags_array(1.0 / np.maximum(length, 1e-12)) @ features)
         else:
             unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-        return cls(unit, data.positive_at)
+        return cls(features, unit, data.positive_at)
 
     @staticmethod
     def features(graph: ItemGraph) -> Any:
@@ -57,7 +57,7 @@ class _Cosine:
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
         """(n_queries, n_items); a query without a positive in its support scores every item zero."""
-        profile: Any = support_matrix(queries, self.unit.shape[0], self.positive_at) @ self.unit
+        profile: Any = support_matrix(queries, self.raw.shape[0], self.positive_at) @ self.raw
         scores: NDArray[Any]
         if isinstance(profile, sparse.csr_array):
             profile = profile.toarray()

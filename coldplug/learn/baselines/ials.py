@@ -58,9 +58,9 @@ class IALSRidge:
         seed: int = 0,
         dimension: int = 64,
         alpha: float = 10.0,
-        ridge: float = 10.0,
+        ridge: float = 50.0,
         sweeps: int = 10,
-        item_ridge: float = 10.0,
+        item_ridge: float = 5.0,
         user_ridge: float = 30.0,
         **settings: Any,
     ) -> Self:

@@ -29,7 +29,9 @@ class ItemKNN:
         """Cosines between the columns of the binary matrix of positives; nothing is random."""
         liked = positive_matrix(data)
         counts = np.asarray(liked.sum(axis=0), np.float32)
-        unit = sparse.csr_array(liked @ sparse.diags_array(1.0 / np.sqrt(np.maximum(counts, 1.0))))
+        unit = sparse.csr_array(
+            liked.astype(np.float64) @ sparse.diags_array(1.0 / np.sqrt(np.maximum(counts, 1.0)))
+        )
         similarity = sparse.csr_array(unit.T @ unit)
         similarity.setdiag(0.0)
         return cls(similarity, counts, data.positive_at)
