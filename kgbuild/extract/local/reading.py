@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,17 +13,44 @@ from kgbuild.types import FieldName
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Span, Token
 
+    from kgbuild.extract.local.meaning import Meaning
+
 NOUNS = frozenset({"NOUN", "PROPN"})
-_ARTICLES = frozenset({"det", "poss", "predet", "case", "preconj"})
+_DETERMINERS = frozenset({"DT", "PRP$", "POS", "WP$", "PDT"})
+_LEFT_PARTS = frozenset({"compound", "amod", "nmod", "nummod", "quantmod", "npadvmod"})
 _NEGATIVES = frozenset(
-    {"no", "not", "n't", "never", "without", "neither", "nor", "none", "hardly", "unlike", "lacks", "lack"}
+    {
+        "no",
+        "not",
+        "n't",
+        "never",
+        "without",
+        "neither",
+        "nor",
+        "none",
+        "hardly",
+        "unlike",
+        "lacks",
+        "lack",
+        "than",
+    }
 )
-_COMPARING = frozenset({"unlike", "than", "like", "resembling", "reminiscent", "instead"})
+_APART = frozenset(
+    {"unlike", "than", "like", "resembling", "reminiscent", "instead", "without", "lack", "lacks"}
+)
+_FOR_OTHERS = ("fans of", "fan of", "lovers of", "vein of", "style of", "reminiscent of", "spirit of")
+_CLAUSES = frozenset({"ROOT", "relcl", "advcl", "ccomp"})
+_JOINERS = frozenset(
+    {",", "and", "or", "plus", "&", "/", "both", "either", "as well as", ", and", ", or", "with"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A fact that one construction reads at tokens [start, end) of a text. `value` None means: the words themselves."""
+    """A fact that one construction reads at tokens [start, end) of a text.
+
+    `value` None means: the words themselves.
+    """
 
     relation: str
     start: int
@@ -41,7 +68,10 @@ class Reading:
     doc: Doc
     domain: str
     lexicon: Lexicon
+    meaning: Meaning
     title: str = ""
+    category: str = ""
+    _cache: dict[str, frozenset[int]] = field(default_factory=dict)
 
     @cached_property
     def hits(self) -> list[Hit]:
@@ -52,6 +82,12 @@ class Reading:
         """The phrases of the given classes."""
         return [hit for hit in self.hits if hit.kind in kinds]
 
+    def covered(self, kind: str) -> frozenset[int]:
+        """The tokens that phrases of the class cover."""
+        if kind not in self._cache:
+            self._cache[kind] = frozenset(i for hit in self.hits_of(kind) for i in range(hit.start, hit.end))
+        return self._cache[kind]
+
     @cached_property
     def sentence_of(self) -> list[int]:
         """The number of the sentence that each token stands in."""
@@ -60,10 +96,51 @@ class Reading:
             numbers.extend([number] * len(sentence))
         return numbers
 
+    @cached_property
+    def phrase_heads(self) -> list[Token]:
+        """The heads of the noun phrases, in the order of the text; names keep the numbers behind them."""
+        return [chunk.root for chunk in self.doc.noun_chunks]
+
     def head_of(self, hit: Hit) -> Token:
         """The token of the phrase that the others hang on."""
         span: Span = self.doc[hit.start : hit.end]
         return span.root
+
+    def listed(self, start: int) -> Iterator[Token]:
+        """Heads of the noun phrases of a list that begins at token `start`: "X, Y for Z and W" gives X, Y, W.
+
+        The list ends at a verb, at the end of the sentence, or where it does not go on with a comma or "and".
+        """
+        doc = self.doc
+        if start >= len(doc):
+            return
+        stop = doc[start].sent.end
+        at = start
+        first = True
+        for chunk in self.doc.noun_chunks:
+            if chunk.start < start or chunk.start < at or chunk.end > stop:
+                continue
+            between = doc[at : chunk.start]
+            if any(token.pos_ in ("VERB", "AUX") or token.text in (";", ":", "—", "(") for token in between):
+                return
+            words = between.text.lower().strip()
+            attached = any(token.dep_ == "prep" or token.pos_ == "ADP" for token in between)
+            if first and len(between) <= 2 or words in _JOINERS or words.rstrip(" upto") in _JOINERS:
+                yield chunk.root
+            elif not attached:
+                return
+            first = False
+            at = chunk.end
+
+
+def has_article(head: Token, *words: str) -> bool:
+    """Whether one of the words (by default "a" or "an") is the phrase's determiner."""
+    return any(child.lower_ in (words or ("a", "an")) for child in head.lefts)
+
+
+def possessed(head: Token) -> bool:
+    """Whether the phrase has a possessor: "his brother", "Pip's rise"."""
+    return any(child.dep_ == "poss" for child in head.lefts)
 
 
 def phrase_start(head: Token, keep: frozenset[str] | None = None) -> int:
@@ -72,34 +149,31 @@ def phrase_start(head: Token, keep: frozenset[str] | None = None) -> int:
     With `keep`, adjectives outside it are dropped: they stand left of what changes the kind, as in "a shy retired
     detective", so the phrase starts after the last one that is dropped.
     """
-    start = head.i
+    doc, start = head.doc, head.i
     for token in reversed(list(head.lefts)):
-        if token.dep_ in _ARTICLES or token.is_punct or token.pos_ in ("DET", "PRON", "CCONJ", "PUNCT"):
-            if token.text in ("-", "–"):
-                continue
+        if token.text in ("-", "–"):
+            continue
+        if token.dep_ not in _LEFT_PARTS or token.tag_ in _DETERMINERS or token.pos_ in ("PRON", "CCONJ"):
             break
-        if token.dep_ not in ("compound", "amod", "nmod", "nummod", "quantmod", "npadvmod"):
+        phrase = doc[token.left_edge.i : token.i + 1].text.lower()
+        if keep is not None and token.dep_ != "compound" and token.lower_ not in keep and phrase not in keep:
             break
-        if keep is not None and token.dep_ != "compound" and not _kept(token, keep):
-            break
-        start = min(start, token.left_edge.i if keep is None or token.dep_ == "compound" else token.i)
-    return _after_articles(head, start)
-
-
-def _kept(token: Token, keep: frozenset[str]) -> bool:
-    return token.lower_ in keep or token.doc[token.left_edge.i : token.i + 1].text.lower() in keep
-
-
-def _after_articles(head: Token, start: int) -> int:
-    doc = head.doc
+        whole = keep is None or token.dep_ == "compound" or phrase in keep
+        start = min(start, token.left_edge.i if whole else token.i)
     for i in range(head.i - 1, start - 1, -1):
-        if (
-            doc[i].dep_ == "case"
-            or doc[i].tag_ in ("DT", "PRP$", "POS", "WP$", "PDT")
-            or doc[i].text in (",", "(", "“", '"')
-        ):
+        if doc[i].tag_ in _DETERMINERS or doc[i].text in (",", "(", "“", '"', ";"):
             return i + 1
     return start
+
+
+def with_number(head: Token) -> int:
+    """The end of a name together with what numbers it: "PlayStation 5", "Xbox Series X"."""
+    doc, end = head.doc, head.i + 1
+    while (
+        end < len(doc) and doc[end].pos_ in ("NUM", "PROPN") and not doc[end].is_punct and end - head.i <= 3
+    ):
+        end += 1
+    return end
 
 
 def with_of(head: Token) -> int:
@@ -125,41 +199,25 @@ def negated(token: Token) -> bool:
     doc = token.doc
     left = token.left_edge.i
     for i in (left - 1, left - 2):
-        if i >= token.sent.start and doc[i].lower_ in _NEGATIVES | {"than"}:
+        if i >= token.sent.start and doc[i].lower_ in _NEGATIVES:
             return True
     step: Token = token
     for _ in range(5):
-        if any(
-            child.dep_ == "neg" or child.lower_ in ("no", "without", "neither")
-            for child in step.lefts
-            if child.i <= token.i
-        ):
+        denials = (child for child in step.lefts if child.i <= token.i)
+        if any(child.dep_ == "neg" or child.lower_ in ("no", "without", "neither") for child in denials):
             return True
-        if step.lower_ in ("no", "without") or (
-            step is not token and step.lower_ in _COMPARING | {"without", "lack", "lacks"}
-        ):
+        if step.lower_ in ("no", "without") or (step is not token and step.lower_ in _APART):
             return True
         if step.lower_ in ("of", "from") and step.i > 0 and doc[step.i - 1].lower_ in ("instead", "free"):
             return True
-        if step.dep_ in ("ROOT", "relcl", "advcl", "ccomp") or step.head is step:
+        if step.dep_ in _CLAUSES or step.head is step:
             break
         step = step.head
     return False
 
 
 def compared(token: Token) -> bool:
-    """Whether the token stands in "fans of X", "in the vein of X", "like X": another item, not this one."""
-    words = token.doc[max(token.sent.start, token.left_edge.i - 4) : token.i].text.lower()
-    return any(
-        cue in words
-        for cue in ("fans of", "fan of", "lovers of", "vein of", "style of", "reminiscent of", "spirit of")
-    )
-
-
-def before(token: Token, count: int = 1) -> str:
-    """The words just left of the token's phrase, lower-cased."""
-    left = phrase_start(token)
+    """Whether the token stands in "fans of X", "in the vein of X": another item, not this one."""
     doc = token.doc
-    while left > 0 and (doc[left - 1].tag_ in ("DT", "PRP$", "POS")):
-        left -= 1
-    return doc[max(0, left - count) : left].text.lower()
+    words = doc[max(token.sent.start, token.left_edge.i - 4) : token.i].text.lower()
+    return any(cue in words for cue in _FOR_OTHERS)
