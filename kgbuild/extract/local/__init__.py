@@ -93,6 +93,15 @@ class LocalExtractor:
     def _read(self, item: Item, field: FieldName, text: str, domain: str) -> Iterator[Mention]:
         from kgbuild.extract.local.titles import series_in_title
 
+        if field == "description" or domain == "product":
+            yield from self._parsed(item, field, text, domain)
+        numbered = series_in_title(text, domain) if field == "title" else None
+        if numbered and "series" in self._ranges:
+            yield self._mention(
+                item, "series", None, numbered[2], "numbered-title", field, numbered[0], numbered[1]
+            )
+
+    def _parsed(self, item: Item, field: FieldName, text: str, domain: str) -> Iterator[Mention]:
         doc = self._nlp(text)
         reading = Reading(field, doc, domain, self._lexicon, self._meaning, item.title, item.category)
         for candidate in select(list(candidates(reading))):
@@ -110,11 +119,6 @@ class LocalExtractor:
                 start,
                 end,
             )
-        numbered = series_in_title(text, domain) if field == "title" else None
-        if numbered and "series" in self._ranges:
-            yield self._mention(
-                item, "series", None, numbered[2], "numbered-title", field, numbered[0], numbered[1]
-            )
 
     def _mention(
         self,
@@ -128,7 +132,7 @@ class LocalExtractor:
         end: int,
     ) -> Mention:
         quote = getattr(item, field)[start:end]
-        label = " ".join((value or quote).split())
+        label = " ".join((value or quote).split()).strip(' ,;:."“”') or quote
         source = f"local:{pattern}@{VERSION}"
         return Mention(
             item.id,

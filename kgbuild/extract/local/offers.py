@@ -190,7 +190,7 @@ def _served(reading: Reading, thing: Token, ready: bool, verbal: bool, handed: b
         if article or (story and not ready and not plural and not whole):
             return
         confidence = 0.85 if ready else (0.6 if verbal else 0.75)
-        if story and (verbal or has_article(thing, "the") and not whole):
+        if story and not ready and not (whole or _said_of_work(reading, thing)):
             confidence = 0.4
         while start < thing.i and reading.doc[start].pos_ in ("DET", "ADV"):
             start += 1
@@ -211,6 +211,21 @@ def _served(reading: Reading, thing: Token, ready: bool, verbal: bool, handed: b
         and not _MEASURED.search(reading.doc[start : thing.i + 1].text)
     ):
         yield Candidate("used_for", start, thing.i + 1, (0.82 if use else 0.66) if ready else 0.7, "for-what")
+
+
+def _said_of_work(reading: Reading, thing: Token) -> bool:
+    """Whether what is for them is the work itself: "a read for children", "fun for all ages"."""
+    while thing.dep_ == "conj":
+        thing = thing.head
+    outer = thing.head.head.lemma_.lower()
+    return outer in reading.lexicon["core_works"] or outer in (
+        "read",
+        "fun",
+        "treat",
+        "introduction",
+        "reading",
+        "classic",
+    )
 
 
 def _doing(doing: Token, ready: bool) -> Iterator[Candidate]:

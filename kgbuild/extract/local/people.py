@@ -26,13 +26,13 @@ _NAME_ROLES = frozenset({"nsubj", "nsubjpass", "appos", "pobj", "dobj", "conj"})
 def character(reading: Reading) -> Iterator[Candidate]:
     """Subjects, appositions, titles before names, objects of "follows" and "about"."""
     doc, lexicon = reading.doc, reading.lexicon
-    keep = lexicon["character.keep"]
+    keep, vague = lexicon["character.keep"], lexicon["character.vague"]
     for hit in reading.hits_of("character.nouns"):
         head = reading.head_of(hit)
         if head.i != hit.end - 1 or not _may_be(head):
             continue
         confidence = _role(reading, head)
-        start = min(hit.start, phrase_start(head, keep))
+        start = _after_numbers(reading, min(hit.start, phrase_start(head, keep)), head)
         if confidence:
             confidence += _kind_bonus(reading, head, start == head.i)
             yield Candidate("character", start, hit.end, round(confidence, 2), "person-kind")
@@ -47,10 +47,19 @@ def character(reading: Reading) -> Iterator[Candidate]:
             or reading.sentence_of[head.i] > 2
         ):
             continue
+        noun = head.lemma_.lower()
+        if noun in vague or noun in lexicon["work_nouns"] or reading.meaning.noun(noun)[0] != "person":
+            continue
         label, similarity = reading.meaning.noun(doc[phrase_start(head, frozenset()) : head.i + 1].text)
         if label == "person":
             sure = min(confidence, 0.3 + 0.6 * similarity) - (0.1 if head.tag_ == "NNS" else 0.0)
             yield Candidate("character", phrase_start(head, keep), head.i + 1, round(sure, 2), "person-like")
+
+
+def _after_numbers(reading: Reading, start: int, head: Token) -> int:
+    while start < head.i and reading.doc[start].pos_ in ("NUM", "DET"):
+        start += 1
+    return start
 
 
 def _may_be(head: Token) -> bool:
@@ -67,7 +76,9 @@ def _kind_bonus(reading: Reading, head: Token, bare: bool) -> float:
         bonus -= 0.6 if noun in lexicon["character.kin"] or bare else 0.15
     if noun in lexicon["character.kin"] and any(child.lower_ == "of" for child in head.rights):
         bonus -= 0.5
-    if bare and noun in lexicon["character.plain"]:
+    if bare and noun in lexicon["character.vague"]:
+        bonus -= 0.4
+    elif bare and noun in lexicon["character.plain"]:
         bonus -= 0.14 if has_article(head) else 0.3
     if head.tag_ in ("NNS", "NNPS"):
         bonus -= 0.06

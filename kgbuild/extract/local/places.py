@@ -27,6 +27,7 @@ _OPENER = re.compile(
     re.I,
 )
 _LAST_SENTENCE = 5
+_COMMON = frozenset({"hall", "game", "games", "god", "heaven", "christmas"})
 
 
 def setting(reading: Reading) -> Iterator[Candidate]:
@@ -146,10 +147,15 @@ def _same_place(reading: Reading, text: str) -> str | None:
 def _named_places(reading: Reading) -> Iterator[Candidate]:
     """Capitalised names that no list holds, where the words before them say that they are places."""
     doc, lexicon = reading.doc, reading.lexicon
-    known = reading.covered("setting.names")
+    known, times = reading.covered("setting.names"), reading.covered("period")
     kinds = lexicon["setting.strong"] | lexicon["setting.weak"] | lexicon["cues.named_places"]
     for head in doc:
-        if head.pos_ != "PROPN" or head.i in known or head.dep_ in ("compound", "nmod", "poss"):
+        if (
+            head.pos_ != "PROPN"
+            or head.i in known
+            or head.i in times
+            or head.dep_ in ("compound", "nmod", "poss")
+        ):
             continue
         start = head.i
         while start > 0 and doc[start - 1].pos_ == "PROPN" and doc[start - 1].dep_ in ("compound", "nmod"):
@@ -171,7 +177,7 @@ def _named_places(reading: Reading) -> Iterator[Candidate]:
             yield Candidate("setting", start, head.i + 1, 0.88, "set-in-name")
         elif head.dep_ == "pobj" and noun in kinds and start < head.i and _puts(reading, prep):
             yield Candidate("setting", start, head.i + 1, 0.74, "name-with-place-noun")
-        elif head.dep_ == "pobj" and prep.lower_ in ("in", "near", "at") and place:
+        elif head.dep_ == "pobj" and prep.lower_ in ("in", "near") and place and noun not in _COMMON:
             yield Candidate("setting", start, head.i + 1, 0.66, "place-entity")
         elif (
             head.dep_ == "pobj"

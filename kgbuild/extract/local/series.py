@@ -52,6 +52,7 @@ _NOT_SERIES = frozenset(
         "british",
     }
 )
+_NOT_STORY_WORD = re.compile(r"\b(?:[Ll]ine|[Rr]ange|[Ff]amily|[Cc]ollection)$")
 _GOODS_WORD = re.compile(r"\b(?:series|line|range|family|collection)\b", re.I)
 
 _WON = (
@@ -80,6 +81,10 @@ def series(reading: Reading) -> Iterator[Candidate]:
             if name.lower() in _NOT_SERIES or len(name) < 3 or name.isdigit() or denied(text, match.start()):
                 continue
             if reading.domain == "product" and not _GOODS_WORD.search(match[0]):
+                continue
+            if reading.domain != "product" and _NOT_STORY_WORD.search(match[0]):
+                continue
+            if name.lower() in reading.lexicon["character.keep"]:
                 continue
             if re.fullmatch(
                 r"(?:January|February|March|April|May|June|July|August|September|October|November|December|\d{4})",

@@ -10,8 +10,11 @@ from kgbuild.extract.local.reading import Candidate, Reading
 
 CAPS = r"[A-ZÀ-Þ0-9][\w’'&:.-]*(?:\s(?:(?:of|the|and|de|in|at|on|to|for|a)\s){0,3}[A-ZÀ-Þ0-9][\w’'&-]*){0,6}"
 _PARTICLES = r"de|la|von|van|der|du|da|del|le|bin"
-PERSON = rf"(?P<author>[A-ZÀ-Þ][\w’'-]*\.?(?:\s(?:{_PARTICLES}|[A-ZÀ-Þ][\w’'-]*\.?)){{0,4}}?)"
-PERSON_END = rf"(?=['’]s?\b|[.,;:)!?]|\s(?!(?:{_PARTICLES})\s[A-ZÀ-Þ]|[A-ZÀ-Þ])|$)"
+_INITIALS = r"[A-ZÀ-Þ]\.(?:\s?[A-ZÀ-Þ]\.)*"
+_NAME_WORD = r"[A-ZÀ-Þ][\w-]+(?:[’'](?!s\b)\w+)?"
+_NAME_PART = rf"(?:{_INITIALS}|{_NAME_WORD}|O[’']{_NAME_WORD})"
+PERSON = rf"(?P<author>{_NAME_PART}(?:\s(?:{_PARTICLES}|Jr\.?|{_NAME_PART})){{0,4}})"
+PERSON_END = r"(?![\w-])"
 _VERSIONS = (
     "adaptation|retelling|reworking|reimagining|novelisation|novelization|updating|modernisation|modernization|"
     "version|dramatisation|dramatization"
@@ -100,6 +103,8 @@ def _kind_then_author(reading: Reading, kinds: str) -> Iterator[Candidate]:
                 reading, "based_on", *match.span("kind"), confidence - 0.03, "source-kind"
             )
         author = _BY.search(rest)
+        if author and author["author"].lower() in _NO_AUTHOR:
+            author = None
         owner = _OWNER_BEFORE.search(match["lead"])
         if author:
             start, end = at + author.start("author"), at + author.end("author")

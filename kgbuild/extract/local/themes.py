@@ -66,7 +66,8 @@ def _joined(reading: Reading) -> Iterator[Candidate]:
             known = [member for member in group if member.i in strong or member.i in weak]
             if len(known) >= 2:
                 for member in known:
-                    if member.i in weak and member.i not in strong and member.pos_ in NOUNS:
+                    exact = member.tag_ == "NN" or member.lower_ in reading.lexicon["theme.weak"]
+                    if member.i in weak and member.i not in strong and member.pos_ in NOUNS and exact:
                         hit = weak[member.i]
                         yield Candidate("theme", hit.start, hit.end, 0.6, "theme-list")
 
@@ -79,7 +80,7 @@ def _subject(reading: Reading, thing: Token, confidence: float) -> Iterator[Cand
         thing.i in reading.covered(kind) for kind in _ELSEWHERE
     ):
         return
-    listed = thing.i in reading.covered("theme.strong") or thing.i in reading.covered("theme.weak")
+    listed = _known(reading, thing)
     if not listed and reading.meaning.noun(noun)[0] in ("person", "place"):
         return
     if thing.tag_ == "VBG":
@@ -91,6 +92,10 @@ def _subject(reading: Reading, thing: Token, confidence: float) -> Iterator[Cand
         start = thing.i
     end = thing.i + 1 if listed else with_of(thing)
     yield Candidate("theme", start, end, confidence if listed else confidence - 0.12, "about")
+
+
+def _known(reading: Reading, token: Token) -> bool:
+    return token.i in reading.covered("theme.strong") or token.i in reading.covered("theme.weak")
 
 
 def _subjects(reading: Reading) -> Iterator[tuple[Token, float]]:
@@ -107,7 +112,7 @@ def _subjects(reading: Reading) -> Iterator[tuple[Token, float]]:
             elif prep != "about" and noun in lexicon["cues.about_heads"]:
                 yield token, 0.82
             elif prep == "of" and noun in heads and not owned:
-                yield token, 0.76
+                yield token, 0.76 if noun in ("story", "tale", "theme") or _known(reading, token) else 0.6
         elif token.dep_ == "dobj" and token.head.lemma_ in lexicon["theme_verbs"]:
             subjects = [child for child in token.head.lefts if child.dep_ == "nsubj"]
             if any(
@@ -155,11 +160,22 @@ def mood(reading: Reading) -> Iterator[Candidate]:
         ):
             continue
         confidence = _tells_work(reading, token)
-        if confidence >= 0.8 and token.text.islower() or confidence >= 0.8 and token.is_sent_start:
+        if (
+            confidence >= 0.8
+            and (token.text.islower() or token.is_sent_start)
+            and _said_of_core(reading, token)
+        ):
             label, similarity = reading.meaning.adjective(token.text)
             if label == "tone":
                 sure = round(min(0.3 + 0.6 * similarity, 0.8), 2)
                 yield Candidate("mood", token.i, token.i + 1, sure, "tone-like")
+
+
+def _said_of_core(reading: Reading, token: Token) -> bool:
+    top: Token = token
+    while top.dep_ == "conj" and top.head.i < top.i:
+        top = top.head
+    return top.dep_ != "amod" or top.head.lemma_.lower() in reading.lexicon["core_works"]
 
 
 def _tells_work(reading: Reading, head: Token) -> float:

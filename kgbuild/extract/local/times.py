@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kgbuild.extract.local.reading import Candidate, Reading, compared, negated
+from kgbuild.extract.local.reading import Candidate, Reading, compared, has_article, negated
 
 _TENS = "twenties|thirties|forties|fifties|sixties|seventies|eighties|nineties"
 _DECADE = re.compile(
@@ -77,7 +77,7 @@ def _listed(reading: Reading) -> Iterator[Candidate]:
             continue
         if label in _ONLY_ADJUNCT and head.dep_ in ("nsubj", "dobj", "conj"):
             continue
-        if label == "future" and head.dep_ == "pobj" and head.head.lower_ != "in":
+        if label == "future" and text.lower() == "future" and not has_article(head):
             continue
         if text.islower() and (label in _PROPER_ONLY or label[0].isupper() and "War" in label):
             continue
