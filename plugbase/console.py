@@ -46,6 +46,10 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> None:
         """Run the command and leave by `ctx.exit` wherever the status is not 0."""
+        # Threads of numeric libraries that wait by spinning cost a factor of ten on a busy machine.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        # A command has its own progress bar; a library's bar for loading a model is noise beside it.
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         try:
             status = super().invoke(ctx)
             sys.stdout.flush()

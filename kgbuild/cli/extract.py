@@ -49,7 +49,9 @@ _RELATIONS_SHOWN = 8
 @click.option("--schema", type=click.Path(path_type=Path), help="Relations to look for, instead of our own.")
 @click.option("--merges", type=click.Path(path_type=Path), help="Your corrections to what was merged.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), help="Processes that extract.  [default: by cores and items]"
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that extract; with openai, questions asked at once.  [default: by cores and items]",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first bad line instead of setting it aside.")
 @console_options
@@ -75,10 +77,13 @@ def extract(
     from kgbuild.pipeline import ExtractSettings, extract_graph
 
     options = {"model": model, "base_url": base_url}
-    given = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, object] = {name: value for name, value in options.items() if value is not None}
     if given and backend in ("local", "none"):
         names = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         raise click.UsageError(f"{names}: only with --backend openai")
+    if backend == "openai" and workers is not None:
+        # What takes time is waiting for the endpoint: that wants questions at once, not processes.
+        given["concurrency"], workers = workers, 1
     settings = ExtractSettings(
         items=items,
         output=output,

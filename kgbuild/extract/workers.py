@@ -84,6 +84,9 @@ _loaded: Extractor | Exception | None = None
 
 def _start_worker(load: LoadExtractor) -> None:
     global _loaded
+    # The processes are the parallelism; threads within them would only contend. Read when torch is imported.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # Ctrl-C reaches the whole group; the parent decides, workers end when they are told to.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
