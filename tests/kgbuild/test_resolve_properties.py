@@ -18,7 +18,7 @@ from kgbuild.types import CATALOGUE, Mention
 
 SCHEMA = load_schema()
 QUICK = settings(
-    max_examples=int(os.environ.get("RESOLVE_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("RESOLVE_EXAMPLES", "40")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
