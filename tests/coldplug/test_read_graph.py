@@ -12,7 +12,7 @@ from c1_world import write_world
 from coldplug.read import evidence_beside, read_graph
 from plugbase.errors import UserError
 
-HEAD = """@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> . 
+HEAD = """@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
 @prefix dcterms: <http://purl.org/dc/terms/> .
 @prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .
 @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .

@@ -41,9 +41,9 @@ class NaiveBayes:
         data: TrainingData,
         *,
         seed: int = 0,
-        shrink: float = 50.0,
+        shrink: float = 1500.0,
         attribute_weight: float = 0.5,
-        support_weight: float = 0.6,
+        support_weight: float = 1.5,
         damping: float = 0.5,
         **settings: Any,
     ) -> Self:
