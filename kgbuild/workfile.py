@@ -71,6 +71,12 @@ class WorkFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._db.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise UserError(
+                f"cannot be written: {error}",
+                file=str(self.path),
+                mend="make room and run the same command: it carries on where it stopped",
+            ) from error
 
     def remove(self) -> None:
         """Delete the file; to be called once it is closed."""

@@ -113,6 +113,24 @@ class Console:
             click.echo(text)
 
 
+def version_option(program: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command line --version; in a checkout that is not installed it says so instead of failing."""
+
+    def show(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+        if asked and not ctx.resilient_parsing:
+            from importlib.metadata import PackageNotFoundError, version
+
+            try:
+                click.echo(f"{program}, version {version('coldplug')}")
+            except PackageNotFoundError:
+                click.echo(f"{program}, not installed")
+            ctx.exit()
+
+    return click.option(
+        "--version", is_flag=True, is_eager=True, expose_value=False, callback=show, help="Show the version."
+    )
+
+
 def console_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a click command -v, --quiet and --json, and pass it a Console as the argument `console`."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from kgbuild.cli.extract import extract
-from plugbase.console import CommandGroup
+from plugbase.console import CommandGroup, version_option
 
 __all__ = ["main"]
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="coldplug", prog_name="kgbuild")
+@version_option("kgbuild")
 def main() -> None:
     """Turn item descriptions into a knowledge graph.
 

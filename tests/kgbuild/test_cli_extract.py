@@ -177,6 +177,12 @@ def test_help_has_an_example_and_answers_at_once(folder: Path) -> None:
     assert imports.stdout.splitlines()[-1] == "heavy: []"
 
 
+def test_version(folder: Path) -> None:
+    done = kgbuild(folder, "--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"kgbuild, ")
+
+
 def test_the_entry_point_is_the_command_line() -> None:
     import tomllib
 

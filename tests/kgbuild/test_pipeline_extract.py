@@ -246,6 +246,20 @@ def test_two_runs_do_not_write_one_graph() -> None:
         process.kill()
 
 
+def test_a_full_disk_is_no_bug_and_leaves_no_half_graph() -> None:
+    put(items(150))
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "from kgbuild.cli import main\n"
+        f"main({command('--backend', 'none')[3:]}, prog_name='kgbuild')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "cannot be written: " in done.stderr
+    assert not Path("graph.ttl").exists()
+    run("items.jsonl")
+
+
 def test_a_work_file_that_is_none_is_named() -> None:
     Path("graph.work.sqlite").write_text("this is a text file, and long enough to be looked at " * 100)
     with pytest.raises(UserError, match=r"graph.work.sqlite: this is no work file"):
