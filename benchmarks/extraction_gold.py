@@ -1,4 +1,4 @@
-"""Precision and recall of the local extractor on the hand-labelled items, beside a baseline that types all noun phrases.
+"""Precision and recall of the local extractor on the hand-labelled items, beside a simple baseline.
 
 python benchmarks/extraction_gold.py            # prints the tables, writes benchmarks/extraction-gold.json
 """

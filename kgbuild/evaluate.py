@@ -155,15 +155,15 @@ def score_facts(
 ) -> ScoreTable:
     """Hold predictions against labels.
 
-    A prediction is right if its relation is the label's and its value, normalised, equals the label's value or one of
-    its accepted wordings. Each label counts once: a second prediction of a label that has been met is neither right
-    nor wrong where it says the same in other words. Relations outside `SCORED_RELATIONS` and items that are not in
-    `gold` are not scored.
+    A prediction is right if its relation is the label's and its value, normalised, equals the label's value
+    or one of its accepted wordings. Each label counts once: a second prediction that meets it in other words
+    is neither right nor wrong. Other relations than `SCORED_RELATIONS`, and items that are not in `gold`, are
+    not scored.
 
     Args:
         predicted: mentions of any items.
         gold: the labelled items.
-        accept_quotes: let the quoted words of the text stand for the value as well, so that a value that was brought
+        accept_quotes: let the quoted words of the text stand for the value as well, so that a value brought
             under a canonical label ("World War II" for "WWII") is judged by what was read.
     """
     mentions: dict[str, list[Mention]] = defaultdict(list)

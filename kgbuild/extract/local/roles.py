@@ -1,4 +1,4 @@
-"""Roles in parentheses behind a name ("Chris Van Allsburg (book)"): who wrote the source, and what kind of source it is."""
+"""Roles in parentheses behind a name ("Chris Van Allsburg (book)"): who wrote the source, and its kind."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ _CREDIT = re.compile(r"^(?P<name>[^()]{2,80}?)\s*\((?P<role>[^()]{2,80})\)\s*$")
 _QUOTED = re.compile(r"[\"“](?P<title>[^\"“”]{2,60})[\"”]")
 # What the work itself was made with, and versions of it: no source.
 _OWN_PARTS = re.compile(
-    r"\b(screen\s?play|teleplay|screenwriter|scenario|dialogue|adaptation|additional|development|material|screen story"
-    r"|treatment|continuity|script|narration|idea|concept|original story|story and|cartoon story|english|segment)\b"
+    r"\b(screen\s?play|teleplay|screenwriter|scenario|dialogue|adaptation|additional|"
+    r"development|material|screen story"
+    r"|treatment|continuity|script|narration|idea|concept|original story|story and|"
+    r"cartoon story|english|segment)\b"
 )
 _KINDS = {
     "graphic novel": "graphic novel",
@@ -46,7 +48,7 @@ _FROM_A_STORY = re.compile(r"^(based (up)?on|from|suggested by|inspired by)\b.*\
 
 
 def source_kind(role: str) -> str | None:
-    """The kind of source that a role names ("based on the novel by" -> "novel"); None where it names no source."""
+    """The kind of source that a role names ("based on the novel by" -> "novel"); None where it names none."""
     text = _QUOTED.sub("", role).lower().replace("screen play", "screenplay").strip()
     if _FROM_A_STORY.search(text) and "original" not in text:
         return "short story" if "short" in text else "story"

@@ -16,7 +16,10 @@ _WORD = (
 _SURE_WORD = (
     r"(?:[Ss]eries|[Tt]rilogy|[Ss]aga|[Ff]ranchise|[Cc]ycle|[Qq]uartet|[Qq]uintet|[Tt]etralogy|[Dd]uology)"
 )
-_PART = r"(?:book|novel|film|movie|instal+ment|entry|game|part|volume|chapter|title|story|adventure|episode|case|mystery|outing|release|expansion)s?"
+_PART = (
+    r"(?:book|novel|film|movie|instal+ment|entry|game|part|volume|chapter|title|story|"
+    r"adventure|episode|case|mystery|outing|release|expansion)s?"
+)
 _COUNT = (
     r"(?:\d+(?:st|nd|rd|th)|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|latest|final|last|next|newest"
     r"|concluding|opening|middle|closing)"
@@ -24,15 +27,24 @@ _COUNT = (
 _OWNER = r"(?:the |an? |his |her |their |our |its |[\w.]+[’']s? )?"
 _NAME = r"(?P<series>(?:The )?" + CAPS + ")"
 _PATTERNS = (
-    (rf"\b{_COUNT} (?:[\w-]+ )?{_PART} (?:in|of|from|to) {_OWNER}(?:[\w-]+ing |[\w-]+ed )?{_NAME} {_WORD}\b", 0.9),
+    (
+        rf"\b{_COUNT} (?:[\w-]+ )?{_PART} (?:in|of|from|to) {_OWNER}(?:[\w-]+ing |"
+        rf"[\w-]+ed )?{_NAME} {_WORD}\b", 0.9),
     (rf"\b{_COUNT} (?:[\w-]+ )?{_PART} (?:in|of) (?:the )?{_NAME}(?=[,.;:]|\s[a-z])", 0.76),
     (rf"\b{_COUNT} (?:of|in) {_OWNER}{_NAME} {_WORD}\b", 0.88),
-    (rf"\b(?:[Pp]art of|[Bb]elong\w* to|[Jj]oins|[Cc]oncludes|[Oo]pen(?:s|ing)|[Bb]eg[iu]n(?:s|ning)|[Ss]tart(?:s|ing)|[Cc]ontinu(?:es|ing)"
-     rf"|[Cc]los(?:es|ing)|[Ll]aunch(?:es|ing)|[Cc]omplet(?:es|ing)|[Ee]nds|[Ii]n|[Ff]rom|[Oo]f) {_OWNER}(?:[\w-]+-selling |popular |long |acclaimed )?{_NAME} {_WORD}\b", 0.85),
+    (
+        rf"\b(?:[Pp]art of|[Bb]elong\w* to|[Jj]oins|[Cc]oncludes|[Oo]pen(?:s|ing)|[Bb]eg[iu]n(?:s|"
+        rf"ning)|[Ss]tart(?:s|ing)|[Cc]ontinu(?:es|ing)"
+     rf"|[Cc]los(?:es|ing)|[Ll]aunch(?:es|ing)|[Cc]omplet(?:es|ing)|[Ee]nds|[Ii]n|[Ff]rom|"
+     rf"[Oo]f) {_OWNER}(?:[\w-]+-selling |popular |long |acclaimed )?{_NAME} {_WORD}\b", 0.85),
     (rf"\b[Tt]he {_NAME} {_SURE_WORD}\b", 0.87),
     (rf"\b{_NAME} (?:[Tt]rilogy|[Ss]aga|[Qq]uartet|[Tt]etralogy|[Dd]uology|[Ff]ranchise)\b", 0.8),
-    (rf"\b(?:[Ss]equel|[Pp]requel|[Ff]ollow-up|[Cc]ompanion|[Ss]uccessor|[Ee]xpansion) (?:to|of|for) (?:the (?:[\w-]+ ){{0,2}})?[\"“‘']?{_NAME}[\"”’']?", 0.72),
-    (rf"\b(?:[Bb]ook|[Vv]olume|[Pp]art|[Ee]pisode) (?:\d+|[IVX]+|one|two|three|four|five|six|seven) (?:of|in) (?:the )?{_NAME}", 0.85),
+    (
+        rf"\b(?:[Ss]equel|[Pp]requel|[Ff]ollow-up|[Cc]ompanion|[Ss]uccessor|[Ee]xpansion) (?:to|of|"
+        rf"for) (?:the (?:[\w-]+ ){{0,2}})?[\"“‘']?{_NAME}[\"”’']?", 0.72),
+    (
+        rf"\b(?:[Bb]ook|[Vv]olume|[Pp]art|[Ee]pisode) (?:\d+|[IVX]+|one|two|three|four|five|six|"
+        rf"seven) (?:of|in) (?:the )?{_NAME}", 0.85),
     (rf"\b[Ss]equence of {_NAME}", 0.7),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), confidence) for pattern, confidence in _PATTERNS)
@@ -56,13 +68,16 @@ _NOT_STORY_WORD = re.compile(r"\b(?:[Ll]ine|[Rr]ange|[Ff]amily|[Cc]ollection)$")
 _GOODS_WORD = re.compile(r"\b(?:series|line|range|family|collection)\b", re.I)
 
 _WON = (
-    r"(?:(?:[Ww]inner|[Rr]ecipient) of|[Ww]on|[Ww]inning|[Ww]ins|[Rr]eceived|[Ee]arned|[Tt]ook(?: home)?|[Aa]warded|[Cc]ollected|[Ss]cooped"
-    r"|[Hh]onou?red with|[Hh]as won|[Bb]rought (?:\w+ ){1,3}|[Ss]hared|[Pp]icked up|[Nn]amed|[Vv]oted|[Cc]hosen as|[Aa]ward:|[Ww]inner)"
+    r"(?:(?:[Ww]inner|[Rr]ecipient) of|[Ww]on|[Ww]inning|[Ww]ins|[Rr]eceived|[Ee]arned|"
+    r"[Tt]ook(?: home)?|[Aa]warded|[Cc]ollected|[Ss]cooped"
+    r"|[Hh]onou?red with|[Hh]as won|[Bb]rought (?:\w+ ){1,3}|[Ss]hared|[Pp]icked up|[Nn]amed|"
+    r"[Vv]oted|[Cc]hosen as|[Aa]ward:|[Ww]inner)"
 )
 _TITLE_WORD = r"(?:[A-ZÀ-Þ][\w’'.&-]*|\d{4}|d[’']Or|des|de|of|the|for|in|at|du|la|and)"
 _LEAD = r"(?:(?:the|a|an|its|another|both|two|three|four|five|six|seven|\d+|year[’']s)\s){0,3}(?:\d{4}\s)?"
 _PEOPLE_AFTER = (
-    r"^[- ](?:(?:[\w-]+\s){0,2})(?:author|writer|director|actor|actress|novelist|journalist|playwright|filmmaker|designer"
+    r"^[- ](?:(?:[\w-]+\s){0,2})(?:author|writer|director|actor|actress|novelist|journalist|"
+    r"playwright|filmmaker|designer"
     r"|screenwriter|star|cast|team|studio|poet|historian|illustrator|comedian|producer|composer|chef)s?\b"
 )
 _NOMINATED = re.compile(

@@ -20,8 +20,10 @@ _VERSIONS = (
     "version|dramatisation|dramatization"
 )
 _SURE = (
-    r"(?:[Bb]ased (?:\w+ )?(?:up)?on|[Aa]dapted (?:\w+ ){0,2}from|[Aa]dapts|[Ii]nspired by|[Ss]uggested by|[Dd]rawn from"
-    r"|[Rr]etells|[Rr]eimagines|[Rr]eworks|[Tt]aken (?:\w+ ){0,4}from|[Mm]ade (?:\w+ ){0,2}from|[Rr]emade from"
+    r"(?:[Bb]ased (?:\w+ )?(?:up)?on|[Aa]dapted (?:\w+ ){0,2}from|[Aa]dapts|[Ii]nspired by|"
+    r"[Ss]uggested by|[Dd]rawn from"
+    r"|[Rr]etells|[Rr]eimagines|[Rr]eworks|[Tt]aken (?:\w+ ){0,4}from|"
+    r"[Mm]ade (?:\w+ ){0,2}from|[Rr]emade from"
     rf"|(?:[Aa]n?|[Tt]he|[Tt]his) (?:[\w-]+,? ){{0,3}}(?:{_VERSIONS}) of|[Aa]daptation of)"
 )
 _ANY = rf"(?:{_SURE}|[Ff]rom|[Aa]fter|[Bb]rings to the screen)"
@@ -152,7 +154,7 @@ def _title_alone(reading: Reading, kinds: str) -> Iterator[Candidate]:
     for match in pattern.finditer(text):
         group = "quoted" if match["quoted"] else "title"
         words = match[group]
-        if denied(text, match.start()) or re.search(r"['’]s?(?:\s|$)", words) and group == "title":
+        if denied(text, match.start()) or (re.search(r"['’]s?(?:\s|$)", words) and group == "title"):
             continue
         if re.match(rf"\s+(?:\w+ )?(?:{kinds})\b", match["rest"]) or words.split()[0].isdigit():
             continue
@@ -184,7 +186,10 @@ def _owned_source(reading: Reading, kinds: str) -> Iterator[Candidate]:
     ):
         return
     text = reading.doc.text
-    written = r"novels?|novella|play|memoir|autobiography|short story|book|best-?seller|comic|graphic novel|poem|tale|fairy tale|stories"
+    written = (
+        r"novels?|novella|play|memoir|autobiography|short story|book|best-?seller|comic|"
+        r"graphic novel|poem|tale|fairy tale|stories"
+    )
     pattern = re.compile(
         rf"\b{PERSON}['’]s?\s(?:(?!and\b|or\b|in\b|of\b|to\b|first (?:film|book))[\w-]+,?\s){{0,4}}?"
         rf"(?P<kind>{written})\b(?:,?\s(?:[\"“‘'](?P<quoted>[^\"“”]{{2,70}}?)[\"”’']|(?P<title>{CAPS})))?"

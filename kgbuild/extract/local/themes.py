@@ -51,7 +51,7 @@ def _names_theme(reading: Reading, hit: Hit, head: Token) -> bool:
         return False
     if head.dep_ == "compound" and head.head.lemma_.lower() not in reading.lexicon["work_nouns"]:
         return False
-    # A noun of the list that stands there as a verb or adjective ("plagued by", "haunting visions") is another word.
+    # A label that stands there as a verb or adjective ("plagued by", "haunting visions") is another word.
     lone_label = hit.end - hit.start == 1 and hit.canonical == head.lemma_.lower()
     return not (lone_label and head.pos_ not in NOUNS) and head.lower_ != "haunting"
 

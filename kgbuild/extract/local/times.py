@@ -9,7 +9,8 @@ from kgbuild.extract.local.reading import Candidate, Reading, compared, has_arti
 
 _TENS = "twenties|thirties|forties|fifties|sixties|seventies|eighties|nineties"
 _DECADE = re.compile(
-    r"\b(?:(?:early|mid|late)[- ])?(?:the )?((?:1[5-9]|20)\d0['’]?s|(?:19)?['’]?(?:20|30|40|50|60|70|80|90)s)\b"
+    r"\b(?:(?:early|mid|late)[- ])?(?:the )?"
+    r"((?:1[5-9]|20)\d0['’]?s|(?:19)?['’]?(?:20|30|40|50|60|70|80|90)s)\b"
     rf"|\b((?:nineteen[- ]|eighteen[- ])?(?:{_TENS}))\b",
     re.I,
 )
@@ -19,11 +20,8 @@ _ORDINAL_WORDS = (
     "twenty-fourth twenty-fifth"
 )
 _ORDINALS = {word: number for number, word in enumerate(_ORDINAL_WORDS.split(), 1)}
-_CENTURY = re.compile(
-    rf"\b((?:\d{{1,2}}(?:st|nd|rd|th)|{'|'.join(sorted(_ORDINALS, key=len, reverse=True)).replace('-', '[- ]')})"
-    r"[- ]century)\b",
-    re.I,
-)
+_NTH = "|".join(sorted(_ORDINALS, key=len, reverse=True)).replace("-", "[- ]")
+_CENTURY = re.compile(rf"\b((?:\d{{1,2}}(?:st|nd|rd|th)|{_NTH})[- ]century)\b", re.I)
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _YEAR = re.compile(
     r"\b(?:in|of|during|since|year|from|by|late|early|summer|winter|spring|autumn|fall|"
@@ -79,7 +77,7 @@ def _listed(reading: Reading) -> Iterator[Candidate]:
             continue
         if label == "future" and text.lower() == "future" and not has_article(head):
             continue
-        if text.islower() and (label in _PROPER_ONLY or label[0].isupper() and "War" in label):
+        if text.islower() and (label in _PROPER_ONLY or (label[0].isupper() and "War" in label)):
             continue
         renamed = text.lower().replace("-", " ") != label.lower()
         yield Candidate("period", hit.start, hit.end, 0.8, "period-word", label if renamed else None)

@@ -1,4 +1,4 @@
-"""The series that an item belongs to, read from numbering in its title ("Star Trek III: ..." -> "Star Trek")."""
+"""The series of an item, read from the numbering in its title ("Star Trek III: ..." -> "Star Trek")."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _PATTERNS = (
     # "Title (Series Name, #3)": the series is what the parentheses hold.
     (
         re.compile(
-            r"\((?P<stem>[^()#]*?)(?:\s+(?:series|trilogy|saga))?,?\s*(?:#|Book |Vol\.? |Volume )\d+(?:\.\d+)?[^()]*\)",
+            r"\((?P<stem>[^()#]*?)(?:\s+(?:series|trilogy|saga))?,?\s*"
+            r"(?:#|Book |Vol\.? |Volume )\d+(?:\.\d+)?[^()]*\)",
             re.I,
         ),
         0.95,
@@ -27,11 +28,14 @@ _PATTERNS = (
 _TRAILING_ARTICLE = re.compile(r",\s*(?:The|A|An|Le|La|Les|L'|Das|Der|Die|Il|El)\b.*$")
 # "Apollo 13", "Ocean's 11", "Catch 22", "Route 9", "Friday the 13th": the number is part of the name.
 _NUMBER_IS_NAME = re.compile(
-    r"(?:apollo|area|catch|channel|district|engine|flight|highway|interstate|level|platform|route|room|station|studio|track|pier|gate|stalag|unit|vitamin|windows|type|world|world cup|g|k)$",
+    r"(?:apollo|area|catch|channel|district|engine|flight|highway|interstate|"
+    r"level|platform|route|room|station|studio|track|pier|gate|stalag|unit|vitamin|"
+    r"windows|type|world|world cup|g|k)$",
     re.I,
 )
 _KINGS = re.compile(
-    r"^(?:King\s+|Queen\s+|Pope\s+)?(?:Henry|Richard|Edward|George|Louis|Charles|James|John|William|Elizabeth|Frederick|Ivan|Nicholas|Philip|Malcolm)$"
+    r"^(?:King\s+|Queen\s+|Pope\s+)?(?:Henry|Richard|Edward|George|Louis|Charles|James|"
+    r"John|William|Elizabeth|Frederick|Ivan|Nicholas|Philip|Malcolm)$"
 )
 
 
