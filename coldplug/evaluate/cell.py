@@ -54,8 +54,9 @@ def run_cell(
         fitting and of scoring, and the process's peak memory in MiB so far.
     """
     train = replace(split.train, graph=control(view, split.train.graph, seed))
+    chosen = learner_class(method)
     began = time.perf_counter()
-    learner = learner_class(method).fit(train, seed=seed, **(settings or {}))
+    learner = chosen.fit(train, seed=seed, **(settings or {}))
     fitted = time.perf_counter()
     scenarios = {scenario.key: _measure(learner, split, scenario) for scenario in SCENARIOS}
     return {
