@@ -168,6 +168,7 @@ class OpenAIExtractor:
                 done.put((item, self._answer(endpoint, item, stop)))
             except Exception as error:
                 done.put((item, error))
+                stop.set()
 
     def _answer(
         self, endpoint: ChatEndpoint, item: Item, stop: threading.Event

@@ -54,4 +54,6 @@ def _differ_by_affix(a: Label, b: Label) -> bool:
                 return True
             if any(long == short + suffix for suffix in known["suffixes"]):
                 return True
+            if short.endswith("y") and long in (f"{short[:-1]}ier", f"{short[:-1]}iest"):
+                return True
     return False

@@ -14,6 +14,7 @@ from kgbuild.resolve.text import cased_tokens, normal_form, singular, tables, wi
 
 _SUFFIX_WORDS = frozenset({"jr", "sr", "junior", "senior", "ii", "iii", "iv"})
 _ARTICLES = frozenset({"the", "a", "an"})
+_TITLE_WORDS = 3
 _LINKS = frozenset({"of", "the", "a", "an"})
 
 
@@ -21,6 +22,7 @@ class RangeKind(Enum):
     """What the values of a range are, as far as merging goes."""
 
     PERSON = "person"
+    TITLE = "title"
     NAME = "name"
     PLACE = "place"
     PLAIN = "plain"
@@ -55,6 +57,7 @@ def range_kind(name: str) -> RangeKind:
         return RangeKind.PLAIN
     for kind, table in (
         (RangeKind.PERSON, "person_ranges"),
+        (RangeKind.TITLE, "title_ranges"),
         (RangeKind.NAME, "name_ranges"),
         (RangeKind.PLACE, "place_ranges"),
     ):
@@ -85,7 +88,7 @@ class Label:
         elif self.kind is not RangeKind.PERSON and self.text.count(",") == 1:
             rest, article = self.text.split(",")
             if article.strip().casefold() in _ARTICLES:
-                return rest
+                return f"{article.strip()} {rest.strip()}"
         return self.text
 
     @cached_property
@@ -161,16 +164,22 @@ class Label:
 
     @cached_property
     def alike_key(self) -> tuple[str, ...]:
-        """Labels with one key are the same words: numbers, abbreviations, spelling and articles put aside."""
+        """Labels with one key are the same words: numbers, abbreviations, spelling and articles put aside.
+
+        Short titles keep their article: "The Boys" and "Boys" are two films.
+        """
         words = self.counted
-        if len(words) > 1 and words[0] in _ARTICLES and self.kind is not RangeKind.PERSON:
+        fewest = _TITLE_WORDS if self.kind is RangeKind.TITLE else 1
+        if len(words) > fewest and words[0] in _ARTICLES and self.kind is not RangeKind.PERSON:
             words = words[1:]
         return tuple(words)
 
     @cached_property
     def plural_key(self) -> tuple[str, ...] | None:
         """The same in the singular, "rivalry of toys" as "toy rivalry"; None where the range holds names."""
-        if self.kind in (RangeKind.PERSON, RangeKind.NAME) or (self.kind is RangeKind.PLACE and self.proper):
+        if self.kind in (RangeKind.PERSON, RangeKind.TITLE, RangeKind.NAME) or (
+            self.kind is RangeKind.PLACE and self.proper
+        ):
             return None
         words = [singular(word) for word in self.alike_key]
         if words.count("of") == 1:

@@ -42,7 +42,8 @@ def normal_form(text: str) -> str:
     Signs that tell values apart stay: `+`, `#`, `%`, currency, the point in 2.4 and the minus of -5. A
     label that is nothing but punctuation is its own form, so that it does not meet every other such label.
     """
-    return _clean(unicodedata.normalize("NFKC", text.translate(_SUPERSCRIPTS).translate(_DROPPED)).casefold())
+    plain = unicodedata.normalize("NFKC", text.translate(_SUPERSCRIPTS).translate(_DROPPED)).casefold()
+    return _clean(plain) or " ".join(text.split())
 
 
 def compact_form(text: str) -> str:

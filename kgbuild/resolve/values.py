@@ -314,9 +314,13 @@ def _distinct(groups: Iterable[Iterable[_Node]]) -> list[_Node]:
 
 
 def _has_meaning(label: Label) -> bool:
-    """A common noun or a short phrase of them: a name, a number or a sentence has no synonym."""
+    """A common noun or a short phrase of them: a name, a number or a sentence has no synonym.
+
+    MiniLM reads English: it finds words of other languages near to what they merely look like.
+    """
     return (
-        not label.has_capital
+        label.text.isascii()
+        and not label.has_capital
         and not label.numbers
         and len(label.tokens) <= 5
         and all(token.isalpha() for token in label.tokens)

@@ -47,6 +47,8 @@ feature | dairy | diary
 theme | desert | dessert
 theme | immoral | immortal
 theme | moral | amoral
+theme | hunter | hunt
+theme | grumpy old men | grumpier old men
 theme | war | peace
 theme | friendship | friendlessness
 theme | small town | small desert town
@@ -74,6 +76,8 @@ brand | Canon | Cannon
 based_on | Alien | Aliens
 based_on | The Shining | The Shining Hour
 based_on | Toy Story 2 | Toy Story 3
+based_on | The Boys | Boys
+based_on | The Secret Agent | Secret Agent
 actor | John Smith Jr. | John Smith
 actor | John Smith Jr. | John Smith Sr.
 actor | Paul Anderson | Paul Andersen
@@ -110,6 +114,7 @@ period | nineteenth century | 19th century
 series | Volume 2 | Vol. II
 series | Rocky II | Rocky 2
 series | The Lord of the Rings | Lord of the Rings, The
+brand | The North Face | North Face
 mood | humour | humor
 genre | sci-fi | Science Fiction
 character | detectives | detective
