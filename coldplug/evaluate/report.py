@@ -15,9 +15,9 @@ from coldplug.evaluate.controls import WHOLE
 
 WIDTH, HEIGHT = 640, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 190, 16, 44
-# Dashes and markers tell the lines apart where colour does not print.
+# Dashes and markers tell the lines apart where colour does not print; twelve and five make sixty pairs.
 DASHES = ("", "8 4", "2 3", "8 3 2 3", "12 3 2 3 2 3", "4 2", "1 2", "16 4", "6 6", "3 6", "10 2 1 2", "5 1")
-MARKERS = ("circle", "square", "triangle", "diamond", "cross", "plus")
+MARKERS = ("circle", "square", "triangle", "diamond", "cross")
 
 
 def write_report(result: Mapping[str, Any], path: str | PathLike[str]) -> None:

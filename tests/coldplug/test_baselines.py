@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from c1_world import GENRES, write_world
+from scipy import sparse
 
 from coldplug.evaluate.controls import control
 from coldplug.learn import BASELINES, METHODS, Learner, learner_class
-from coldplug.learn.baselines.ials import ridge_map, solve
+from coldplug.learn.baselines.ials import apply_map, ridge_map, solve
 from coldplug.learn.baselines.matrices import AttributeCoder, positive_matrix
 from coldplug.read import load_training_data
 from coldplug.types import Interactions, Query, TrainingData
@@ -156,15 +157,17 @@ def test_ials_rows_minimise_the_weighted_squares(data: TrainingData) -> None:
     assert np.abs(gradient).max() < 1e-8
 
 
-def test_both_sides_of_the_ridge_map_agree() -> None:
+@pytest.mark.parametrize("shape", [(6, 9), (9, 6)])
+def test_the_ridge_map_is_ridge_regression_with_an_intercept(shape: tuple[int, int]) -> None:
     random = np.random.default_rng(0)
-    features = np.hstack([random.normal(size=(6, 9)), np.ones((6, 1))])
-    targets = random.normal(size=(6, 2))
-    wide = ridge_map(features, targets, 2.0)
-    x, y = features[:, :-1] - features[:, :-1].mean(0), targets - targets.mean(0)
-    direct = np.linalg.solve(x.T @ x + 2.0 * np.eye(9), x.T @ y)
-    np.testing.assert_allclose(wide[:-1], direct, atol=1e-10)
-    np.testing.assert_allclose((features @ wide).mean(0), targets.mean(0))
+    features = random.normal(size=shape) * (random.random(shape) < 0.7)
+    targets = random.normal(size=(shape[0], 2))
+    found = ridge_map(sparse.csr_array(features), targets, 2.0)
+    x, y = features - features.mean(0), targets - targets.mean(0)
+    direct = np.linalg.solve(x.T @ x + 2.0 * np.eye(shape[1]), x.T @ y)
+    np.testing.assert_allclose(found[:-1], direct, atol=1e-10)
+    fitted = apply_map(sparse.csr_array(features), found)
+    np.testing.assert_allclose(fitted, x @ direct + targets.mean(0), atol=1e-10)
 
 
 def test_attributes_are_grouped_and_rare_values_dropped() -> None:

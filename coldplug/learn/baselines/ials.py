@@ -82,35 +82,31 @@ class IALSRidge:
             user_factors = solve(liked, item_factors, alpha, ridge)
             item_factors = solve(by_item, user_factors, alpha, ridge)
         coder = AttributeCoder(data.user_attributes)
-        attributes = _with_intercept(coder.encode(data.user_attributes).toarray())
+        attributes = coder.encode(data.user_attributes).astype(np.float64)
         from_attributes = ridge_map(attributes[users], user_factors[users], user_ridge)
-        features = _with_intercept(cls.features(data.graph))
-        if features.shape[1] > 1 and not items.all():
-            item_factors[~items] = features[~items] @ ridge_map(
-                features[items], item_factors[items], item_ridge
-            )
+        features = cls.features(data.graph)
+        if features.shape[1] and not items.all():
+            weights = ridge_map(features[items], item_factors[items], item_ridge)
+            item_factors[~items] = apply_map(features[~items], weights)
         fitted = cls(item_factors, coder, from_attributes, alpha, ridge, data.positive_at)
         fitted.warm = items
         fitted.gram = item_factors[items].T @ item_factors[items]
         return fitted
 
     @classmethod
-    def features(cls, graph: ItemGraph) -> Array:
-        """(n_items, n_features) dense: facts, and text embeddings scaled to be heard among them."""
-        parts: list[Array] = []
-        if cls.facts is None:
-            parts.append(fact_matrix(graph, stated=True).toarray())
-        elif cls.facts:
-            parts.append(fact_matrix(graph, cls.facts, stated=True).toarray())
+    def features(cls, graph: ItemGraph) -> Matrix:
+        """(n_items, n_features): facts, and text embeddings scaled to be heard among them."""
+        parts: list[Matrix] = []
+        if cls.facts != ():
+            parts.append(fact_matrix(graph, cls.facts, stated=True))
         if cls.text:
-            parts.append(text_vectors(graph) * TEXT_SCALE)
-        return np.concatenate(parts, axis=1)
+            parts.append(sparse.csr_array(text_vectors(graph) * TEXT_SCALE))
+        return sparse.csr_array(sparse.hstack(parts).astype(np.float64))
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
         """(n_queries, n_items)."""
         support = support_matrix(queries, len(self.factors), self.positive_at)
-        users = _with_intercept(self.coder.encode([q.attributes for q in queries]).toarray())
-        vectors = users @ self.from_attributes
+        vectors = apply_map(self.coder.encode([q.attributes for q in queries]), self.from_attributes)
         told = support.sum(axis=1) > 0
         if told.any():
             vectors[told] = solve(support[told], self.factors, self.alpha, self.ridge, self.gram)
@@ -161,19 +157,26 @@ def solve(liked: Matrix, other: Array, alpha: float, ridge: float, gram: Array |
     return out
 
 
-def ridge_map(features: Array, targets: Array, penalty: float) -> Array:
-    """(n_features, n_targets) by ridge regression; the last feature is the intercept and not penalised.
+def ridge_map(features: Matrix, targets: Array, penalty: float) -> Array:
+    """(n_features + 1, n_targets): ridge regression on centred features, the intercept in the last row.
 
-    Solved in whichever of the two spaces, features or rows, is smaller.
+    Solved in whichever of the two spaces, features or rows, is smaller; memory grows with its square.
     """
-    mean_f, mean_t = features[:, :-1].mean(0), targets.mean(0)
-    x, y = features[:, :-1] - mean_f, targets - mean_t
-    if x.shape[1] <= x.shape[0]:
-        weights = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y)
+    n_rows, n_features = features.shape
+    mean_f, mean_t = np.asarray(features.mean(axis=0), np.float64), targets.mean(0)
+    y = targets - mean_t
+    if n_features <= n_rows:
+        gram = (features.T @ features).toarray() - n_rows * np.outer(mean_f, mean_f)
+        weights = np.linalg.solve(gram + penalty * np.eye(n_features), features.T @ y)
     else:
-        weights = x.T @ np.linalg.solve(x @ x.T + penalty * np.eye(x.shape[0]), y)
+        # centring both sides of the kernel matrix is centring the features; the solution then sums to zero
+        kernel = (features @ features.T).toarray()
+        kernel -= kernel.mean(0)
+        kernel -= kernel.mean(1, keepdims=True)
+        weights = features.T @ np.linalg.solve(kernel + penalty * np.eye(n_rows), y)
     return np.vstack([weights, mean_t - mean_f @ weights])
 
 
-def _with_intercept(features: Array) -> Array:
-    return np.hstack([features, np.ones((len(features), 1))]).astype(np.float64)
+def apply_map(features: Matrix, weights: Array) -> Array:
+    """(n_rows, n_targets): what a `ridge_map` says of these features."""
+    return np.asarray(features @ weights[:-1] + weights[-1], np.float64)
