@@ -13,22 +13,16 @@ from coldplug.learn.baselines.matrices import fact_matrix, support_matrix
 from coldplug.types import FloatArray, IntArray, ItemGraph, Query, TrainingData
 
 
-def item_texts(graph: ItemGraph) -> list[str]:
-    """Title and description of each item as one text; empty where both are blank."""
-    pairs = zip(graph.titles, graph.descriptions, strict=True)
-    return [". ".join(part for part in pair if part) for pair in pairs]
-
-
 def text_vectors(graph: ItemGraph) -> FloatArray:
-    """(n_items, 384) MiniLM embeddings of title and description; zeros where both are blank."""
-    texts = item_texts(graph)
-    written = [number for number, text in enumerate(texts) if text]
-    vectors = np.zeros((len(texts), 384), np.float32)
-    if written:
-        from coldplug.encode.text import encode_texts
+    """(n_items, 384) MiniLM embeddings of title and description; zeros where both are blank.
 
-        vectors[written] = encode_texts([texts[number] for number in written])
-    return vectors
+    A graph without any text gives (n_items, 0).
+    """
+    if not any(graph.titles) and not any(graph.descriptions):
+        return np.zeros((graph.n_items, 0), np.float32)
+    from coldplug.encode.text import encode_texts, item_texts
+
+    return encode_texts(item_texts(graph))
 
 
 class _Cosine:
