@@ -40,6 +40,7 @@ MISSPELT = "misspelling"
 INITIALS = "initials"
 NEAR_MEANING = "near in meaning"
 BY_HAND = "overrides file"
+Order = tuple[bool, int, bool, str]
 _WITH_MEANING = (RangeKind.PLAIN, RangeKind.PLACE)
 
 
@@ -50,7 +51,7 @@ class Support:
     catalogue: bool
     mentions: int
 
-    def order(self, label: str) -> tuple[bool, int, str]:
+    def order(self, label: str) -> Order:
         """Sorts the best-supported label first: the catalogue's, then the most frequent, then by the label
         itself."""
         return (not self.catalogue, -self.mentions, label)
@@ -69,7 +70,7 @@ class _Node:
     members: list[str] = field(default_factory=list)
 
     @property
-    def order(self) -> tuple[bool, int, str]:
+    def order(self) -> Order:
         return self.support.order(self.label.text)
 
 
@@ -219,7 +220,7 @@ class _Clusters:
 
     def _matches(
         self, node: _Node, by_initials: Sequence[_Node]
-    ) -> Iterator[tuple[float, tuple[bool, int, str], _Node, str]]:
+    ) -> Iterator[tuple[float, Order, _Node, str]]:
         """(score, order, leader, reason) for every leader that the node matches by itself."""
         for leader, score, reason in self._candidates(node, by_initials):
             apart = self.rulings.apart(self.value_range, leader.members, node.surfaces)
