@@ -52,9 +52,11 @@ class Support:
     mentions: int
 
     def order(self, label: str) -> Order:
-        """Sorts the best-supported label first: the catalogue's, then the most frequent, then by the label
-        itself."""
-        return (not self.catalogue, -self.mentions, label)
+        """Sorts the best-supported label first: the catalogue's, then the most frequent, then by the label.
+
+        Of labels with equal support, one that shouts comes last.
+        """
+        return (not self.catalogue, -self.mentions, len(label) > 5 and label.isupper(), label)
 
 
 @dataclass(eq=False, slots=True)

@@ -62,6 +62,12 @@ def test_the_best_supported_label_stays() -> None:
     }
 
 
+def test_of_equally_supported_labels_the_one_in_capitals_does_not_stay() -> None:
+    labels = ["JOHN LASSETER", "John Lasseter"]
+    found = resolve([Mention(str(n), "actor", label, 0.5, "t") for n, label in enumerate(labels)], SCHEMA)
+    assert found.values == {("person", "John Lasseter"): ["JOHN LASSETER"]}
+
+
 def test_nothing_in_nothing_out() -> None:
     found = resolve([], SCHEMA)
     assert (found.facts, found.relations, found.values, found.merges) == ([], {}, {}, [])
