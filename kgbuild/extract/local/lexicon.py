@@ -106,6 +106,7 @@ _FOUND_LISTS = (
     "game_features",
     "uses",
     "platforms",
+    "part_adjectives",
 )
 _FOUND_MAPS = ("period", "theme.strong")
 

@@ -116,7 +116,7 @@ def _fitting(reading: Reading, thing: Token, group: str, least: int) -> Iterator
     if thing.pos_ not in (*NOUNS, "NUM", "X") or thing.lemma_.lower() in lexicon["cues.not_fitted"]:
         return
     named = thing.pos_ == "PROPN"
-    if group in ("game", "for") and not (named and reading.domain == "game" and thing.ent_type_ != "PERSON"):
+    if group in ("game", "for") and not (named and reading.domain == "game"):
         return
     if group == "for" and thing.i not in reading.covered("platforms"):
         return
@@ -132,7 +132,11 @@ def _fitting(reading: Reading, thing: Token, group: str, least: int) -> Iterator
         or doc[start].lower_ in ("most", "all", "any", "both", "every", "many", "other", "either", "up", "to")
     ):
         start += 1
-    if end - start <= 5:
+    joined = [i for i in range(start, end) if doc[i].lower_ in ("and", "or", ",")]
+    for left, right in zip([start, *(i + 1 for i in joined)], [*joined, end], strict=True):
+        if not 0 < right - left <= 5:
+            continue
+        start, end = left, right
         yield Candidate(
             "compatible_with",
             start,
@@ -213,7 +217,7 @@ def _served(reading: Reading, thing: Token, ready: bool, verbal: bool, handed: b
     if reading.domain != "product" or (not handed and noun not in lexicon["uses"]):
         return
     use = noun.endswith("ing") or thing.i in reading.covered("uses")
-    if thing.ent_type_ in ("DATE", "TIME", "PERSON", "CARDINAL", "MONEY") or noun in lexicon["cues.not_used"]:
+    if thing.pos_ == "PROPN" or noun in lexicon["cues.not_used"]:
         return
     while start < thing.i and (
         reading.doc[start].lower_ in lexicon["cues.praise"] or reading.doc[start].pos_ == "DET"
@@ -254,7 +258,10 @@ def _suits(reading: Reading) -> Iterator[Candidate]:
     """ "Suits hikers", "beginners will like ...", "makes a good wedding gift"."""
     lexicon = reading.lexicon
     for token in reading.doc:
-        if token.dep_ == "dobj" and token.head.lemma_ in ("suit", "reward", "await") and not negated(token):
+        if token.lower_ in ("suits", "rewards") and not negated(token):
+            for thing in reading.listed(token.i + 1):
+                yield from _served(reading, thing, True, False, True)
+        elif token.dep_ == "dobj" and token.head.lemma_ in ("suit", "reward", "await") and not negated(token):
             for thing in conjuncts(token):
                 yield from _served(reading, thing, True, False, True)
         elif token.dep_ == "nsubj" and token.tag_ == "NNS" and token.head.lemma_ in lexicon["cues.enjoy"]:

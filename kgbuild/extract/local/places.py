@@ -163,29 +163,23 @@ def _named_places(reading: Reading) -> Iterator[Candidate]:
         if not doc[start].text[:1].isupper() or head.text.isdigit() or negated(head) or compared(head):
             continue
         prep, noun = head.head, head.lemma_.lower()
-        place = head.ent_type_ in ("GPE", "LOC", "FAC")
         outer = prep.head.lemma_.lower()
-        person = head.ent_type_ == "PERSON"
         if (
             head.dep_ == "pobj"
             and prep.lower_ == "of"
             and outer in lexicon["cues.named_places"]
-            and not person
+            and reading.entity(head) != "PERSON"
         ):
             yield Candidate("setting", start, head.i + 1, 0.86, "place-of-name")
         elif _opened(head):
             yield Candidate("setting", start, head.i + 1, 0.88, "set-in-name")
         elif head.dep_ == "pobj" and noun in kinds and start < head.i and _puts(reading, prep):
             yield Candidate("setting", start, head.i + 1, 0.74, "name-with-place-noun")
-        elif head.dep_ == "pobj" and prep.lower_ in ("in", "near") and place and noun not in _COMMON:
-            yield Candidate("setting", start, head.i + 1, 0.66, "place-entity")
-        elif (
-            head.dep_ == "pobj"
-            and prep.lower_ in ("to", "into", "through", "across")
-            and place
-            and _moves(reading, head)
-        ):
-            yield Candidate("setting", start, head.i + 1, 0.6, "place-entity")
+        elif head.dep_ == "pobj" and noun not in _COMMON:
+            inside = prep.lower_ in ("in", "near")
+            moved = prep.lower_ in ("to", "into", "through", "across") and _moves(reading, head)
+            if (inside or moved) and reading.entity(head) in ("GPE", "LOC", "FAC"):
+                yield Candidate("setting", start, head.i + 1, 0.66 if inside else 0.6, "place-entity")
 
 
 def _puts(reading: Reading, prep: Token) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from dataclasses import field as with_default
 from functools import cached_property
@@ -70,8 +70,10 @@ class Reading:
     domain: str
     lexicon: Lexicon
     meaning: Meaning
+    tag_names: Callable[[Doc], Doc]
     title: str = ""
     category: str = ""
+    _tagged: list[Doc] = with_default(default_factory=list)
     _cache: dict[str, frozenset[int]] = with_default(default_factory=dict)
 
     @cached_property
@@ -107,6 +109,15 @@ class Reading:
         """The noun phrases, in the order of the text."""
         return list(self.doc.noun_chunks)
 
+    def entity(self, token: Token) -> str:
+        """What the tagger of names takes the token for ("GPE", "PERSON", ...; "" for nothing).
+
+        Names are tagged on the first question only: it takes as long as the parse, and few texts need it.
+        """
+        if not self._tagged:
+            self._tagged.append(self.tag_names(self.doc))
+        return str(token.ent_type_)
+
     def head_of(self, hit: Hit) -> Token:
         """The token of the phrase that the others hang on."""
         span: Span = self.doc[hit.start : hit.end]
@@ -124,9 +135,9 @@ class Reading:
         at = start
         first = True
         for chunk in self.phrases:
-            if chunk.start < start or chunk.start < at or chunk.end > stop:
+            if chunk.end <= start or chunk.start < at - 3 or chunk.root.i < at or chunk.end > stop:
                 continue
-            between = doc[at : chunk.start]
+            between = doc[at : max(at, chunk.start)]
             if any(token.pos_ in ("VERB", "AUX") or token.text in (";", ":", "—", "(") for token in between):
                 return
             words = between.text.lower().strip()

@@ -80,6 +80,7 @@ _PEOPLE_AFTER = (
     r"playwright|filmmaker|designer"
     r"|screenwriter|star|cast|team|studio|poet|historian|illustrator|comedian|producer|composer|chef)s?\b"
 )
+_AND = re.compile(r"\s+and\s+(?:the|a|an|its)\s+")
 _NOMINATED = re.compile(
     r"(?:nominat\w+|shortlist\w*|longlist\w*|finalist|runner-up|contender)\W+(?:\w+\W+){0,4}$", re.I
 )
@@ -136,7 +137,9 @@ def awards(reading: Reading) -> Iterator[Candidate]:
             continue
         if not (name[0].isupper() or len(name.split()) > 1) or _NOMINATED.search(text[: match.start()]):
             continue
-        yield from span_candidate(reading, "award", start, start + len(name), 0.86, "won")
+        for part in _AND.split(name):
+            at = start + name.index(part)
+            yield from span_candidate(reading, "award", at, at + len(part), 0.86, "won")
     words = r"(?:[A-ZÀ-Þ][\w’'.]*)(?:\s(?:(?:of|the|des|d[’']Or)\s)?[A-ZÀ-Þ][\w’'.]*|\sd[’']Or)*"
     for match in re.finditer(
         rf"\b(?P<name>{words})[- ](?:[Ww]inning|[Ww]inner|[Ww]inners|[Ll]aureate)\b", text

@@ -159,7 +159,7 @@ def _title_alone(reading: Reading, kinds: str) -> Iterator[Candidate]:
         if re.match(rf"\s+(?:\w+ )?(?:{kinds})\b", match["rest"]) or words.split()[0].isdigit():
             continue
         span = reading.doc.char_span(*match.span(group), alignment_mode="expand")
-        labels = {token.ent_type_ for token in span} if span is not None else set()
+        labels = {reading.entity(token) for token in span} if span is not None else set()
         if group == "title" and labels == {"PERSON"} and len(words.split()) in (2, 3, 4):
             if not match["from"].lower().startswith("inspired"):
                 yield from span_candidate(reading, "source_author", *match.span(group), 0.72, "source-person")
@@ -198,7 +198,7 @@ def _owned_source(reading: Reading, kinds: str) -> Iterator[Candidate]:
         span = reading.doc.char_span(*match.span("author"), alignment_mode="expand")
         if span is None or denied(text, match.start()) or match["author"].lower() in _NO_AUTHOR:
             continue
-        if len(match["author"].split()) < 2 and not any(token.ent_type_ == "PERSON" for token in span):
+        if len(match["author"].split()) < 2 and not any(reading.entity(token) == "PERSON" for token in span):
             continue
         yield from span_candidate(reading, "source_author", *match.span("author"), 0.78, "source-owner")
         group = "quoted" if match["quoted"] else "title" if match["title"] else "kind"

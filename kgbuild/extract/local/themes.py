@@ -12,6 +12,7 @@ from kgbuild.extract.local.reading import (
     Reading,
     compared,
     conjuncts,
+    has_article,
     negated,
     phrase_start,
     with_of,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from kgbuild.extract.local.lexicon import Hit
 
-_NOT_ABSTRACT = frozenset({"PERSON", "GPE", "DATE", "CARDINAL", "TIME"})
 _ELSEWHERE = ("character.nouns", "setting.strong", "setting.names", "period")
 _SAID_IN_TURN = re.compile(r"\b(?:by turns|equal parts|in turns?|at once|alternately)\b", re.I)
 _TELLERS = frozenset({"it", "author", "director", "they"})
@@ -73,7 +73,7 @@ def _joined(reading: Reading) -> Iterator[Candidate]:
 
 
 def _subject(reading: Reading, thing: Token, confidence: float) -> Iterator[Candidate]:
-    if (thing.pos_ != "NOUN" and thing.tag_ != "VBG") or negated(thing) or thing.ent_type_ in _NOT_ABSTRACT:
+    if (thing.pos_ != "NOUN" and thing.tag_ != "VBG") or negated(thing):
         return
     noun = thing.lemma_.lower()
     if noun in reading.lexicon["cues.not_theme"] or any(
@@ -120,7 +120,11 @@ def _subjects(reading: Reading) -> Iterator[tuple[Token, float]]:
                 for child in subjects
             ):
                 yield token, 0.74
-        elif token.dep_ in ("dobj", "attr") and token.head.lemma_ in ("include", "be"):
+        elif (
+            token.dep_ in ("dobj", "attr")
+            and token.head.lemma_ in ("include", "be")
+            and not has_article(token)
+        ):
             subjects = [child for child in token.head.lefts if child.dep_ == "nsubj"]
             if any(child.lemma_.lower() in ("theme", "subject", "themes") for child in subjects):
                 yield token, 0.8
@@ -136,6 +140,8 @@ def mood(reading: Reading) -> Iterator[Candidate]:
     turns = [match.start() for match in _SAID_IN_TURN.finditer(reading.doc.text)]
     for hit in reading.hits_of("mood.words"):
         head = reading.head_of(hit)
+        if hit.start > 0 and reading.doc[hit.start - 1].text == "-":
+            continue
         if negated(head) or compared(head) or head.pos_ not in ("ADJ", "VERB", "NOUN", "ADV", "PROPN"):
             continue
         if head.dep_ == "advmod" and head.head.pos_ in ("VERB", "AUX") and head.pos_ == "ADV":
