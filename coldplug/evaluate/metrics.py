@@ -39,9 +39,10 @@ def expected_gains(scores: Floats, relevant: Bools, k: int, excluded: Bools | No
     n, m = scores.shape
     if k < 1 or relevant.shape != (n, m):
         raise ValueError(f"k={k}, scores {scores.shape}, relevant {relevant.shape}")
-    lowest = float(np.finfo(np.float64).min)
-    ranked: Floats = np.array(scores, np.float64)
-    ranked = np.nan_to_num(ranked, copy=False, nan=lowest, neginf=lowest)
+    ranked: Floats = np.array(scores, scores.dtype if scores.dtype == np.float32 else np.float64)
+    if not np.isfinite(ranked).all():
+        lowest = float(np.finfo(ranked.dtype).min)
+        ranked = np.nan_to_num(ranked, copy=False, nan=lowest, neginf=lowest)
     counted = relevant
     if excluded is not None:
         ranked[excluded] = -np.inf
@@ -49,7 +50,7 @@ def expected_gains(scores: Floats, relevant: Bools, k: int, excluded: Bools | No
     width = min(k, m)
     if n == 0 or width == 0:
         return np.zeros((n, k))
-    top = np.argpartition(-ranked, width - 1, axis=1)[:, :width]
+    top = np.argpartition(ranked, m - width, axis=1)[:, m - width :]
     values = np.take_along_axis(ranked, top, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
     values = np.take_along_axis(values, order, axis=1)
