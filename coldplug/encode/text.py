@@ -34,10 +34,10 @@ def item_texts(graph: ItemGraph) -> list[str]:
 
 
 def encode_texts(texts: Sequence[str], *, progress: Callable[[int], None] | None = None) -> FloatArray:
-    """Embeddings by all-MiniLM-L6-v2 (Wang et al. 2020; Reimers and Gurevych 2019), mean-pooled, of length 1.
+    """Unit embeddings by all-MiniLM-L6-v2 (Wang et al. 2020; Reimers and Gurevych 2019), mean-pooled.
 
-    The weights come from an installed package; nothing is downloaded. Equal texts are read once, and rows found
-    in the cache not at all. A row may differ in its last digits (about 1e-7) with the texts that it was read
+    The weights come from an installed package; nothing is downloaded. Equal texts are read once, rows found
+    in the cache not at all. A row may differ in its last digits (about 1e-7) with the texts it was read
     together with.
 
     Args:
