@@ -162,6 +162,8 @@ def _shorter(mention: Mention, other: Mention) -> bool:
     """Whether `other` says the same more fully: "steel" beside "high-carbon steel"."""
     if mention.relation != other.relation or mention.relation not in _SAID_AGAIN or mention.field is None:
         return False
+    if mention.relation == "made_of" and mention.field == "title" and other.field == "description":
+        return str(mention.value).lower() in str(other.value).lower()
     short, full = str(mention.value).lower().split(), str(other.value).lower().split()
     return len(short) < len(full) and full[-len(short) :] == short and mention.value != other.value
 

@@ -42,6 +42,9 @@ _SUFFIXED = re.compile(
     r"canceling|insulated|enabled|adjustable|mounted|operated|drying|charging|absorbing|wicking|sealed|cut|stitched|tight|rated)\b"
     r"|\b[a-z]{3,}proof\b"
 )
+_TIMES = frozenset(
+    {"minute", "minutes", "second", "seconds", "day", "days", "week", "weeks", "month", "months"}
+)
 _DIMENSIONS = frozenset({"thick", "long", "wide", "deep", "high", "tall", "across"})
 _SUPPLIED = frozenset(
     {"come", "equip", "fit", "complete", "pack", "finish", "supply", "bundle", "ship", "pair", "furnish"}
@@ -114,7 +117,8 @@ def _quantities(reading: Reading) -> Iterator[Candidate]:
                 at += 1
             if at > end and doc[at - 1].pos_ in NOUNS and doc[at - 1].lemma_.lower() not in own:
                 end = at
-        yield Candidate("feature", start, end, 0.8 if hyphened or end > span.end else 0.6, "quantity")
+        bare = 0.5 if match["unit"].lower() in _TIMES else 0.6
+        yield Candidate("feature", start, end, 0.8 if hyphened or end > span.end else bare, "quantity")
 
 
 def _fragments(reading: Reading) -> Iterator[Candidate]:
@@ -238,6 +242,8 @@ def materials(reading: Reading) -> Iterator[Candidate]:
         if negated(head) or compared(head) or _not_material(reading, hit.start, hit.end, text):
             continue
         if number and hits[number - 1].end == hit.start:
+            continue
+        if reading.domain == "game" and head.head.lemma_.lower() not in reading.lexicon["game_parts"]:
             continue
         start, end = hit.start, hit.end
         if number + 1 < len(hits) and hits[number + 1].start == end:

@@ -66,6 +66,12 @@ def _after_numbers(reading: Reading, start: int, head: Token) -> int:
 
 def _may_be(head: Token) -> bool:
     doc = head.doc
+    # "Stephen King", "Baker Street": a word inside a name is no kind.
+    near = [doc[i] for i in (head.i - 1, head.i + 1) if head.sent.start <= i < head.sent.end]
+    if head.text[0].isupper() and any(token.pos_ == "PROPN" and token.text[0].isupper() for token in near):
+        return False
+    if head.text[0].isupper() and head.i - 2 >= head.sent.start and doc[head.i - 1].text == "-":
+        return False
     owner = head.i + 1 < len(doc) and doc[head.i + 1].lower_ in ("'s", "’s", "’", "'")
     return head.pos_ in NOUNS and not owner and not negated(head) and not compared(head)
 

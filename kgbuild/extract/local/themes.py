@@ -140,7 +140,7 @@ def mood(reading: Reading) -> Iterator[Candidate]:
     turns = [match.start() for match in _SAID_IN_TURN.finditer(reading.doc.text)]
     for hit in reading.hits_of("mood.words"):
         head = reading.head_of(hit)
-        if hit.start > 0 and reading.doc[hit.start - 1].text == "-":
+        if _part_of_longer(head) or head.tag_ in ("JJR", "JJS", "RBR"):
             continue
         if negated(head) or compared(head) or head.pos_ not in ("ADJ", "VERB", "NOUN", "ADV", "PROPN"):
             continue
@@ -172,9 +172,14 @@ def mood(reading: Reading) -> Iterator[Candidate]:
             and _said_of_core(reading, token)
         ):
             label, similarity = reading.meaning.adjective(token.text)
-            if label == "tone":
+            if label == "tone" and not _part_of_longer(token) and token.tag_ == "JJ":
                 sure = round(min(0.3 + 0.6 * similarity, 0.8), 2)
                 yield Candidate("mood", token.i, token.i + 1, sure, "tone-like")
+
+
+def _part_of_longer(token: Token) -> bool:
+    """ "fast-moving", "quick-witted": the second part says nothing alone."""
+    return token.i > 1 and token.doc[token.i - 1].text == "-" and not token.doc[token.i - 1].whitespace_
 
 
 def _said_of_core(reading: Reading, token: Token) -> bool:
@@ -232,5 +237,6 @@ def _free_adjective(reading: Reading, head: Token) -> bool:
         )
     if top.dep_ == "acomp":
         said_of = [child for child in top.head.lefts if child.dep_ == "nsubj"]
-        return any(child.pos_ == "NOUN" and child.i not in people for child in said_of)
+        things = (child for child in said_of if child.pos_ == "NOUN" and child.i not in people)
+        return any(reading.meaning.noun(child.lemma_)[0] != "person" for child in things)
     return False
