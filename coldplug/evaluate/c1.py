@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from importlib import metadata
 from multiprocessing import get_context
 from os import PathLike
@@ -21,6 +17,7 @@ import numpy as np
 from coldplug.evaluate import bootstrap
 from coldplug.evaluate.cell import SCENARIOS, run_cell
 from coldplug.evaluate.controls import CONTROLS, WHOLE
+from coldplug.evaluate.kept import RESULT_VERSION, Cell, Store, fingerprint
 from coldplug.evaluate.split import Split, make_split
 from coldplug.learn import BASELINES, METHODS, learner_class
 from coldplug.read import load_training_data
@@ -29,26 +26,8 @@ from plugbase.errors import UserError, did_you_mean
 
 SALTS = ("", "a:", "b:", "c:", "d:")
 DEFAULT_METHOD = "posterior"
-RESULT_VERSION = 1
 Report = Callable[[int, int, str], None]
 """Called with (cells done, cells in all, name of the cell that has just been done)."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One method under one control on one salt."""
-
-    method: str
-    control: str
-    salt: str
-
-    def file_name(self) -> str:
-        """A file name that no method, control or salt can break out of."""
-        name = json.dumps([self.method, self.control, self.salt])
-        return hashlib.sha1(name.encode()).hexdigest()[:16] + ".json"
-
-    def __str__(self) -> str:
-        return f"{self.method} / {self.control} / salt {self.salt!r}"
 
 
 def run_c1(
@@ -100,7 +79,7 @@ def run_c1(
         cells += [Cell(controlled, view, salt) for salt in salts for view in controls if view != WHOLE]
     splits = [make_split(data, salt) for salt in salts]
     stamp = fingerprint(data)
-    store = _Store(None if work is None else Path(work), stamp, seed, settings)
+    store = Store(None if work is None else Path(work), stamp, seed, settings)
     done = {cell: found for cell in cells if (found := store.read(cell)) is not None}
     todo = sorted((cell for cell in cells if cell not in done), key=lambda c: salts.index(c.salt))
     for cell, found in _run(todo, data, seed, settings, jobs):
@@ -150,56 +129,6 @@ def _graph_in(folder: Path) -> Path:
             mend="write it with `kgbuild extract items.jsonl -o graph.ttl`, beside users and interactions",
         )
     return graph
-
-
-def fingerprint(data: TrainingData) -> str:
-    """Sixteen hex digits that change with anything a learner or the evaluator can see."""
-    digest = hashlib.sha256()
-    graph, rows = data.graph, data.interactions
-    for array in (
-        *(graph.heads, graph.relations, graph.tails, graph.weights, graph.stated, graph.literal_items),
-        *(graph.literal_relations, graph.literal_numbers, rows.users, rows.items, rows.ratings),
-    ):
-        digest.update(np.ascontiguousarray(array).tobytes())
-        digest.update(b"|")
-    texts: list[object] = [list(graph.item_ids), list(graph.titles), list(graph.descriptions)]
-    texts += [list(graph.relation_names), list(graph.value_iris), list(data.user_ids)]
-    texts += [[dict(a) for a in data.user_attributes], data.positive_at]
-    digest.update(json.dumps(texts, default=str).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:16]
-
-
-class _Store:
-    """Finished cells as one file each; a cell counts only for the data, seed and settings it was run with."""
-
-    def __init__(
-        self, folder: Path | None, stamp: str, seed: int, settings: Mapping[str, Mapping[str, Any]]
-    ) -> None:
-        self.folder, self.settings = folder, settings
-        self.key = {"data": stamp, "seed": seed, "version": RESULT_VERSION}
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-
-    def _key(self, cell: Cell) -> dict[str, Any]:
-        return {**self.key, "settings": dict(self.settings.get(cell.method, {}))}
-
-    def read(self, cell: Cell) -> dict[str, Any] | None:
-        if self.folder is None:
-            return None
-        try:
-            record = json.loads((self.folder / cell.file_name()).read_text(encoding="utf-8"))
-            found: dict[str, Any] = record["cell"]
-            return found if record["key"] == json.loads(json.dumps(self._key(cell))) else None
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
-
-    def write(self, cell: Cell, found: Mapping[str, Any]) -> None:
-        if self.folder is None:
-            return
-        path = self.folder / cell.file_name()
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps({"key": self._key(cell), "cell": found}), encoding="utf-8")
-        os.replace(part, path)
 
 
 _worker: dict[str, Any] = {}

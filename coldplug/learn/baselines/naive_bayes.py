@@ -41,7 +41,7 @@ class NaiveBayes:
         data: TrainingData,
         *,
         seed: int = 0,
-        shrink: float = 1500.0,
+        shrink: float = 0.3,
         attribute_weight: float = 0.5,
         support_weight: float = 1.5,
         damping: float = 0.5,
@@ -50,7 +50,7 @@ class NaiveBayes:
         """Count; memory grows with the square of the number of items.
 
         Args:
-            shrink: users of average taste added to each item's own.
+            shrink: users of average taste added to each item's own, as a share of all training users.
             attribute_weight, support_weight, damping: a, b and the exponent of the formula above.
         """
         liked = positive_matrix(data)
@@ -59,7 +59,7 @@ class NaiveBayes:
         prior = np.log((counts + 0.5) / (users.sum() + 1.0))
         coder = AttributeCoder(data.user_attributes)
         member = coder.encode(data.user_attributes)
-        lift_of = _LogLift(counts, shrink)
+        lift_of = _LogLift(counts, shrink * float(users.sum()))
         by_attribute = lift_of((member.T @ liked).toarray())
         together = (liked.T @ liked).toarray().astype(np.float32)
         np.fill_diagonal(together, 0.0)

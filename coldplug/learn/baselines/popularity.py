@@ -34,8 +34,7 @@ class PopularityByAttributes:
     """Score of an item: its share of the likes of users with the same attribute values, averaged over
     attributes.
 
-    Each group's shares are drawn towards everyone's with the weight of `shrink` likes, so that small groups
-    say little.
+    Each group's shares are drawn towards everyone's, so that small groups say little.
     """
 
     name = "popularity-attributes"
@@ -44,18 +43,19 @@ class PopularityByAttributes:
         self.coder, self.overall, self.groups = coder, overall, groups
 
     @classmethod
-    def fit(cls, data: TrainingData, *, seed: int = 0, shrink: float = 2000.0, **settings: Any) -> Self:
+    def fit(cls, data: TrainingData, *, seed: int = 0, shrink: float = 0.005, **settings: Any) -> Self:
         """Count the positives of each group of users.
 
         Args:
-            shrink: likes of the whole population that are added to each group's own.
+            shrink: likes of everyone's taste added to each group's own, as a share of all likes.
         """
         liked = positive_matrix(data)
         coder = AttributeCoder(data.user_attributes)
         counts = np.asarray((coder.encode(data.user_attributes).T @ liked).todense(), np.float64)
         overall = np.asarray(liked.sum(axis=0), np.float64)
+        added = max(shrink * overall.sum(), 1.0)
         overall /= max(overall.sum(), 1.0)
-        groups = (counts + shrink * overall) / (counts.sum(1, keepdims=True) + shrink)
+        groups = (counts + added * overall) / (counts.sum(1, keepdims=True) + added)
         return cls(coder, overall, groups - overall)
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
