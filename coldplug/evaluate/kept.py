@@ -71,7 +71,7 @@ def code_fingerprint(method: str) -> str:
 
 
 class Store:
-    """Finished cells as one file each; a cell counts only for the data, code, seed and settings of its run."""
+    """Finished cells as one file each; a cell counts only for the data, code, seed and settings it had."""
 
     def __init__(
         self, folder: Path | None, stamp: str, seed: int, settings: Mapping[str, Mapping[str, Any]]
