@@ -38,6 +38,8 @@ class LocalExtractor:
         self.min_confidence = float(min_confidence)
         self._ranges = {name: spec.range for name, spec in schema.relations.items()}
         digest = hashlib.sha256(LEXICON_FILE.read_bytes())
+        for source in sorted(LEXICON_FILE.parent.glob("*.py")):
+            digest.update(source.read_bytes())
         digest.update(repr((VERSION, self.min_confidence, sorted(self._ranges.items()))).encode())
         self.fingerprint = f"local@{VERSION}:{digest.hexdigest()[:12]}"
         self._nlp: Any = None
