@@ -57,8 +57,8 @@ class IALSRidge:
         *,
         seed: int = 0,
         dimension: int = 64,
-        alpha: float = 10.0,
-        ridge: float = 50.0,
+        alpha: float = 20.0,
+        ridge: float = 0.05,
         sweeps: int = 10,
         item_ridge: float = 5.0,
         user_ridge: float = 30.0,
@@ -68,19 +68,21 @@ class IALSRidge:
 
         Args:
             dimension: length of the factors.
-            alpha, ridge: weight of a positive and the penalty, as in the formula.
+            alpha: weight of a positive, as in the formula.
+            ridge: the formula's penalty, as a share of the number of users with a positive.
             item_ridge, user_ridge: penalties of the regressions from features and from attributes.
         """
         liked = positive_matrix(data)
         by_item = sparse.csr_array(liked.T)
         users, items = np.diff(liked.indptr) > 0, np.diff(by_item.indptr) > 0
+        penalty = max(ridge * float(users.sum()), 1e-6)
         random = np.random.default_rng(seed)
         item_factors = random.normal(0.0, 0.1, (liked.shape[1], dimension))
         item_factors[~items] = 0.0
         user_factors = np.zeros((liked.shape[0], dimension))
         for _ in range(sweeps):
-            user_factors = solve(liked, item_factors, alpha, ridge)
-            item_factors = solve(by_item, user_factors, alpha, ridge)
+            user_factors = solve(liked, item_factors, alpha, penalty)
+            item_factors = solve(by_item, user_factors, alpha, penalty)
         coder = AttributeCoder(data.user_attributes)
         attributes = coder.encode(data.user_attributes).astype(np.float64)
         from_attributes = ridge_map(attributes[users], user_factors[users], user_ridge)
@@ -88,7 +90,7 @@ class IALSRidge:
         if features.shape[1] and not items.all():
             weights = ridge_map(features[items], item_factors[items], item_ridge)
             item_factors[~items] = apply_map(features[~items], weights)
-        fitted = cls(item_factors, coder, from_attributes, alpha, ridge, data.positive_at)
+        fitted = cls(item_factors, coder, from_attributes, alpha, penalty, data.positive_at)
         fitted.warm = items
         fitted.gram = item_factors[items].T @ item_factors[items]
         return fitted
