@@ -107,7 +107,7 @@ class AttributeEncoder:
 
         Args:
             attributes: one mapping a user: name -> text, number, truth value, a list of these, or None.
-            min_count: users that a value needs for a column; by default 0.5 % of the users and at least 5, but
+            min_count: users that a value needs for a column; by default 0.5 % of the users, at least 5, but
                 2 where there are fewer than 200 users.
 
         Raises:
