@@ -1,0 +1,58 @@
+# Everything a checkout can do, each with its own set-up: `make demo` and `make test` need git, make and Python 3.11.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint bench-c1 bench-extraction clean
+
+# Threads that wait by spinning cost a factor of ten where two processes share two cores.
+export OMP_WAIT_POLICY := passive
+export TOKENIZERS_PARALLELISM := false
+
+IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.11 python3; do \
+  if $$python -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then echo $$python; break; fi; done)
+
+# On Linux the package index's own build of torch brings gigabytes of CUDA libraries. The CPU wheels' version is
+# 2.13.0+cpu, which satisfies ==2.13.0 and ranks above it, so that pip takes them wherever it can see them.
+CPU_WHEELS := https://download.pytorch.org/whl/cpu/torch/
+ANSWERS := import urllib.request; urllib.request.urlopen("$(CPU_WHEELS)", timeout=3)
+TORCH_LINKS ?= $(shell test "$$(uname -sm)" = "Linux x86_64" \
+  && $(PYTHON) -c '$(ANSWERS)' 2>/dev/null && echo $(CPU_WHEELS))
+
+TESTS ?= tests
+WORKERS ?= 2
+
+help: ## show what there is
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 20
+
+.venv/.installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or later found as python3.11 or python3;" \
+	  "install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing the pinned packages into .venv (about 700 MB, one to three minutes)"
+	@$(PYTHON) -m venv .venv || { echo "make: $(PYTHON) cannot make a virtual environment;" \
+	  "on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@.venv/bin/pip install --quiet --disable-pip-version-check $(addprefix --find-links ,$(TORCH_LINKS)) \
+	  -r requirements.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: .venv/.installed ## the main job on the bundled films and books: graph, training, scores, reasons
+	@.venv/bin/python examples/demo.py
+
+test: .venv/.installed ## the test suite; TESTS=tests/coldplug for a part of it
+	.venv/bin/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile $(TESTS)
+
+test-slow: .venv/.installed ## tests with real models on full data; needs COLDPLUG_DATA
+	.venv/bin/python -m pytest -m slow $(TESTS)
+
+lint: .venv/.installed ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench-c1: .venv/.installed ## the C1 table of README on MovieLens-1M; needs COLDPLUG_DATA
+	.venv/bin/python benchmarks/c1.py
+
+bench-extraction: .venv/.installed ## precision and recall of the local extractor on tests/gold
+	.venv/bin/python benchmarks/extraction_gold.py
+
+clean: ## remove the environment and everything that was made
+	rm -rf .venv demo out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

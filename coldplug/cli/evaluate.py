@@ -1,0 +1,99 @@
+"""`coldplug evaluate`: how good methods are for what nobody has seen, as tables, JSON and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from plugbase.console import Console, console_options
+from plugbase.errors import UserError
+
+_CELLS = "c1-cells"
+
+
+@click.command(
+    epilog="""\b
+    Example:
+      coldplug evaluate --protocol c1 data/ml-1m -o report.html
+      coldplug evaluate data/mine --methods posterior,popularity,itemknn --salts 2 --no-controls"""
+)
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--protocol", type=click.Choice(["c1"]), default="c1", show_default=True, help="How it is measured."
+)
+@click.option("--methods", multiple=True, metavar="NAME,...", help="Only these.  [default: all there are]")
+@click.option(
+    "--salts",
+    type=click.IntRange(1, 5),
+    default=5,
+    show_default=True,
+    help="How many ways to cut the data into warm and cold; the results are means over them.",
+)
+@click.option("--no-controls", is_flag=True, help="Leave out the runs that show whether the graph helps.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes at once.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of every random draw.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Also write a page with tables and curves here."
+)
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    help=f"Where finished parts are kept, so that a stopped run carries on.  [default: {_CELLS}/ in DIR]",
+)
+@console_options
+def evaluate(
+    *,
+    folder: Path,
+    protocol: str,
+    methods: Sequence[str],
+    salts: int,
+    no_controls: bool,
+    jobs: int,
+    seed: int,
+    output: Path | None,
+    work: Path | None,
+    console: Console,
+) -> None:
+    """Measure methods on users and items set aside.
+
+    DIR holds graph.ttl, interactions.* and users.*; the same command carries on with a run that was stopped.
+    docs/evaluate.md describes the protocol, the methods and the controls.
+    """
+    if output is not None and not output.parent.is_dir():
+        raise UserError("no such folder", file=str(output.parent), mend="make it, or name another with -o")
+    from coldplug.evaluate import CONTROLS, SALTS, run_c1
+    from coldplug.evaluate.c1 import DEFAULT_METHOD
+    from coldplug.evaluate.report import write_report
+    from coldplug.evaluate.table import c1_text
+    from coldplug.learn import BASELINES
+
+    chosen = [name for text in methods for name in text.split(",") if name] or [DEFAULT_METHOD, *BASELINES]
+    controls = [] if no_controls or DEFAULT_METHOD not in chosen else list(CONTROLS)
+    remarks: list[str] = []
+    # Of the controls, the whole graph is the default method's own row.
+    total = salts * (len(chosen) + max(0, len(controls) - 1))
+    with console.progress("measuring", total, unit="cells") as progress:
+
+        def report(done: int, _total: int, cell: str) -> None:
+            progress.advance(done - progress.done)
+            console.detail(f"{done} of {total}: {cell}")
+
+        result = run_c1(
+            folder,
+            chosen,
+            SALTS[:salts],
+            controls,
+            seed=seed,
+            jobs=jobs,
+            progress=report,
+            work=work or folder / _CELLS,
+            remarks=remarks,
+        )
+    for remark in remarks:
+        console.warn(remark)
+    if output is not None:
+        write_report(result, output)
+        console.note(f"report: {output}")
+    console.result(result, c1_text(result))

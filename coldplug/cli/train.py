@@ -1,0 +1,103 @@
+"""`coldplug train`: a graph and interactions in, a model folder out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coldplug.cli.asking import shown
+from plugbase.console import Console, columns, console_options, duration
+
+if TYPE_CHECKING:
+    from coldplug.train import TrainSummary
+
+_RELATIONS_SHOWN = 8
+
+
+@click.command(
+    epilog="""\b
+    Example:
+      coldplug train --graph graph.ttl
+      coldplug train --graph graph.ttl --interactions clicks.csv --users people.csv -o model/"""
+)
+@click.option(
+    "--graph",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The graph that `kgbuild extract` wrote; its evidence is read where it lies beside it.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The model folder.  [default: model/ beside it]"
+)
+@click.option(
+    "--interactions",
+    type=click.Path(path_type=Path),
+    help="user_id,item_id[,rating][,timestamp].  [default: interactions.* beside the graph]",
+)
+@click.option(
+    "--users",
+    type=click.Path(path_type=Path),
+    help="user_id and one column an attribute.  [default: users.* beside the graph, if any]",
+)
+@click.option("--method", default="posterior", show_default=True, metavar="NAME", help="The learner.")
+@click.option(
+    "--positive-at",
+    type=float,
+    metavar="RATING",
+    help="Ratings from here on are likes.  [default: three quarters up the scale, 4 of 1 to 5]",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same model.")
+@console_options
+def train(
+    *,
+    graph: Path,
+    output: Path | None,
+    interactions: Path | None,
+    users: Path | None,
+    method: str,
+    positive_at: float | None,
+    seed: int,
+    console: Console,
+) -> None:
+    """Train a model that scores users and items it has never seen.
+
+    Items of the graph that nobody has met yet are scored by their facts and texts. A model that is in the
+    output folder already is replaced once the new one is whole.
+    """
+    from coldplug.train import train_model
+
+    summary = train_model(
+        graph,
+        output or graph.parent / "model",
+        users=users,
+        interactions=interactions,
+        method=method,
+        positive_at=positive_at,
+        seed=seed,
+        note=console.note,
+    )
+    for remark in summary.remarks:
+        console.warn(remark)
+    console.result(summary.as_json(), summary_text(summary))
+
+
+def summary_text(summary: TrainSummary) -> str:
+    """The summary on one screen."""
+    rows = [
+        ("items", summary.items),
+        ("  that nobody has met yet", summary.new_items),
+        ("users", summary.users),
+        ("interactions", summary.interactions),
+        ("  likes", summary.positives),
+    ]
+    lines = [f"{summary.model} written in {duration(summary.seconds)}", columns(rows)]
+    if summary.relevance:
+        told = [f"{shown(name)} {weight:.2g}" for name, weight in summary.relevance[:_RELATIONS_SHOWN]]
+        more = len(summary.relevance) - _RELATIONS_SHOWN
+        lines.append(
+            f"  what items with one audience share: {', '.join(told)}"
+            + (f" and {more} more" if more > 0 else "")
+        )
+    return "\n".join(lines)
