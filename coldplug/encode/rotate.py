@@ -23,6 +23,7 @@ LEARNING_RATE = 0.05
 _BATCH = 1024
 _THREADS = 2
 _TINY = 1e-12
+_OUT_OF_REACH = 1e9
 _CHUNK = 512
 
 
@@ -274,10 +275,12 @@ def fit_rotate(
             return torch.cat([real * cosines - imaginary * sines, real * sines + imaginary * cosines], dim=1)
 
         def adversarial(centres: Any, corrupted: Any, hit: Any) -> Any:
-            squared = (centres**2).sum(1, keepdim=True) + (corrupted**2).sum(1) - 2 * centres @ corrupted.T
-            distances = squared.clamp_min(_TINY).sqrt()
-            chances = (-temperature * distances.detach()).masked_fill(hit, -torch.inf).softmax(dim=1)
-            return (chances.nan_to_num() * logsigmoid(distances - margin)).sum(1)
+            own, other = (centres**2).sum(1, keepdim=True), (corrupted**2).sum(1)
+            squared = torch.addmm(other, centres, corrupted.T, alpha=-2) + own
+            # A draw that hit the true value is put out of reach: it has no weight, no loss and no gradient.
+            distances = squared.clamp_min(_TINY).sqrt().masked_fill(hit, _OUT_OF_REACH)
+            chances = (-temperature * distances.detach()).softmax(dim=1)
+            return (chances * logsigmoid(distances - margin)).sum(1)
 
         before = torch.get_num_threads()
         torch.set_num_threads(min(_THREADS, before))
