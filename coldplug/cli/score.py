@@ -56,7 +56,8 @@ def score(
 ) -> None:
     """Score items for one user.
 
-    Scores of one call are comparable; higher is better. Neither --user nor --support is needed: without them the score is the item's appeal to everyone.
+    Scores of one call are comparable; higher is better. Neither --user nor --support is needed: without
+    them the score is the item's appeal to everyone.
     """
     import coldplug
 
@@ -123,7 +124,8 @@ def explain(
 ) -> None:
     """Take one score apart.
 
-    Shows what the item's appeal, the user's attributes and the items met add, and the facts and words behind it.
+    Shows what the item's appeal, the user's attributes and the items met add to it, and the facts and
+    the text behind them.
     """
     import coldplug
 

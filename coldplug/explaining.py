@@ -1,0 +1,118 @@
+"""What a score is made of: parts that sum to it, the facts that items share, and the text that says so."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from coldplug.catalogue import Catalogue
+from coldplug.types import Query
+
+if TYPE_CHECKING:
+    from coldplug.learn.posterior import Posterior
+
+_FACTS = 5
+_ALIKE = 3
+
+
+@dataclass(frozen=True)
+class SharedFact:
+    """A fact that two items share; `weight` is how much its relation says about sharing an audience.
+
+    `quote` is the text of the scored item that says so, empty where the catalogue knew it.
+    """
+
+    relation: str
+    value: str
+    weight: float
+    quote: str
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One part of a score.
+
+    `kind` says whether `label` is an attribute of the user ("occupation=artist") or the title of a support item, or
+    whether the part is the base: the item's appeal to everyone. `share` is what it adds to the score.
+    """
+
+    kind: Literal["base", "attribute", "support"]
+    label: str
+    share: float
+    facts: list[SharedFact]
+
+
+@dataclass(frozen=True)
+class Alike:
+    """A known item that lends a new one its vectors, and why."""
+
+    item_id: str
+    title: str
+    likeness: float
+    facts: list[SharedFact]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A score taken apart: the shares of `reasons`, the base among them, sum to `score`; `prior` is it without support.
+
+    `alike` is for an item without interactions of its own: the known items that it resembles most.
+    """
+
+    item_id: str
+    title: str
+    score: float
+    prior: float
+    reasons: list[Reason]
+    alike: list[Alike]
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+def explained(learner: Posterior, catalogue: Catalogue, query: Query, item: int) -> Explanation:
+    """Take the score of one item for one user apart."""
+    one = np.array([item])
+    base, attributes, support = learner.contributions(query, item)
+    facts = catalogue.facts(item)
+
+    def shared(other: int) -> list[SharedFact]:
+        theirs = catalogue.facts(other)
+        found = [
+            SharedFact(fact.relation, fact.value, learner.fact_weight(*key) * fact.weight, fact.quote)
+            for key, fact in facts.items()
+            if key in theirs
+        ]
+        return sorted(found, key=lambda fact: (-fact.weight, fact.relation, fact.value))[:_FACTS]
+
+    reasons = [Reason("base", "appeal to everyone", float(base), [])]
+    reasons += [Reason("attribute", name, float(share), []) for name, share in attributes]
+    reasons += [
+        Reason("support", catalogue.titles[met] or catalogue.item_ids[met], float(share), shared(int(met)))
+        for met, share in zip(query.items, support, strict=True)
+    ]
+    reasons.sort(key=lambda reason: (-abs(reason.share), reason.kind, reason.label))
+    prior = learner.score([Query(query.attributes)], one)[0, 0]
+    nearest = _nearest(learner, catalogue, item) if learner.is_new(item) else []
+    alike = [Alike(catalogue.item_ids[n], catalogue.titles[n], near, shared(n)) for n, near in nearest]
+    score = float(learner.score([query], one)[0, 0])
+    return Explanation(catalogue.item_ids[item], catalogue.titles[item], score, float(prior), reasons, alike)
+
+
+def _nearest(learner: Posterior, catalogue: Catalogue, item: int) -> list[tuple[int, float]]:
+    """The items with interactions that share the most with a new one: (item, sum of the shared facts' weights)."""
+    likeness: dict[int, float] = {}
+    for (relation, iri), fact in catalogue.facts(item).items():
+        weight = learner.fact_weight(relation, iri) * fact.weight
+        if not weight:
+            continue
+        same = np.flatnonzero(catalogue.tails == catalogue.tail_of[iri])
+        for row in same.tolist():
+            other = int(catalogue.heads[row])
+            matches = catalogue.relation_names[catalogue.relations[row]] == relation
+            if matches and other != item and not learner.is_new(other):
+                likeness[other] = likeness.get(other, 0.0) + weight * float(catalogue.weights[row])
+    return sorted(likeness.items(), key=lambda pair: (-pair[1], pair[0]))[:_ALIKE]

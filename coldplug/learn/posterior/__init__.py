@@ -1,0 +1,14 @@
+"""The default learner: a prior from attributes, a posterior from the support, item vectors that carry over to new items.
+
+profiles.py   interactions -> graded profiles over the anchors, the items with enough positives
+moments.py    closed form: expected profile given attributes and a random support of the size at hand
+episodes.py   trained: Gaussian prior and posterior of a user vector, item vectors to score with
+features.py   graph, text and embeddings -> one kernel a relation
+relevance.py  how much each relation counts; vectors of new items predicted from those of the anchors
+blend.py      how much each part of the score counts, from held-out users and items
+learner.py    all of it behind fit and score
+"""
+
+from coldplug.learn.posterior.learner import Posterior
+
+__all__ = ["Posterior"]

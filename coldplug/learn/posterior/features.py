@@ -1,0 +1,148 @@
+"""Item features by relation: what two items share, one kernel a relation, so that each can be weighed on its own.
+
+A relation's features are its values, weighted by confidence and rarity, each item's row scaled to length 1, so the kernel
+of a relation is the cosine of two items' values: 1 for the same director, 0 for items that share none. A number gives two
+radial kernels, a near and a far one. Text and graph embeddings are a group each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from coldplug.types import FloatArray, IntArray, ItemGraph
+
+MOST_RELATIONS = 24
+"""Relations with a weight of their own, by how many facts connect items; the rest share one."""
+OTHERS = "other relations"
+TEXT = "text"
+EMBEDDING = "graph embedding"
+_NEAR, _FAR = 0.2, 0.7
+"""Length scales of a number's two kernels, in standard deviations of the number."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The columns: per relation group the values known to it with their rarity weights; numbers' scales."""
+
+    columns: Mapping[str, Mapping[str, tuple[int, float]]]
+    """group -> "relation value-iri" -> (column, weight)."""
+    numbers: Mapping[str, tuple[float, float]]
+    """relation -> (mean, standard deviation)."""
+
+
+@dataclass(frozen=True)
+class ItemFeatures:
+    """Rows of features for some items: sparse rows a relation, numbers a relation (NaN where none), dense embeddings."""
+
+    count: int
+    facts: Mapping[str, sparse.csr_matrix] = field(default_factory=dict)
+    numbers: Mapping[str, FloatArray] = field(default_factory=dict)
+    embeddings: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of the kernels, in a fixed order."""
+        near_far = [f"{name} ({reach})" for name in sorted(self.numbers) for reach in ("near", "far")]
+        return sorted(self.facts) + near_far + sorted(self.embeddings)
+
+    def rows(self, chosen: IntArray) -> ItemFeatures:
+        """The features of some of the items."""
+        return ItemFeatures(
+            len(chosen),
+            {name: rows[chosen] for name, rows in self.facts.items()},
+            {name: values[chosen] for name, values in self.numbers.items()},
+            {name: rows[chosen] for name, rows in self.embeddings.items()},
+        )
+
+    def kernel(self, group: str, other: ItemFeatures) -> FloatArray:
+        """(n_items, n_other) kernel of one group between these items and others."""
+        if group in self.facts:
+            return np.asarray((self.facts[group] @ other.facts[group].T).todense(), np.float32)
+        if group in self.embeddings:
+            return self.embeddings[group] @ other.embeddings[group].T
+        name, _, reach = group.rpartition(" (")
+        scale = _NEAR if reach == "near)" else _FAR
+        apart = (self.numbers[name][:, None] - other.numbers[name][None, :]) / scale
+        return np.nan_to_num(np.exp(-(apart**2) / 2), nan=0.0).astype(np.float32)
+
+    def self_kernel(self, group: str) -> FloatArray:
+        """(n_items,) the kernel of each item with itself: 1 where it has anything of this group, else 0."""
+        if group in self.facts:
+            return np.asarray(self.facts[group].multiply(self.facts[group]).sum(1), np.float32).ravel()
+        if group in self.embeddings:
+            return np.einsum("ij,ij->i", self.embeddings[group], self.embeddings[group])
+        return (~np.isnan(self.numbers[group.rpartition(" (")[0]])).astype(np.float32)
+
+
+def learn_vocabulary(graph: ItemGraph) -> Vocabulary:
+    """Values that two items or more share, grouped by relation; the rarer, the heavier (root of the log odds)."""
+    counts: dict[tuple[int, int], int] = {}
+    seen = np.unique(np.stack([graph.relations, graph.tails, graph.heads], 1), axis=0)
+    for relation, tail, _ in seen.tolist():
+        counts[relation, tail] = counts.get((relation, tail), 0) + 1
+    shared = {key: n for key, n in counts.items() if n >= 2}
+    facts_of: dict[int, int] = {}
+    for (relation, _), n in shared.items():
+        facts_of[relation] = facts_of.get(relation, 0) + n
+    ranked = sorted(facts_of, key=lambda r: (-facts_of[r], graph.relation_names[r]))
+    own = set(ranked[:MOST_RELATIONS])
+    columns: dict[str, dict[str, tuple[int, float]]] = {}
+    for relation, tail in sorted(shared, key=lambda k: (graph.relation_names[k[0]], graph.value_iris[k[1]])):
+        name = graph.relation_names[relation]
+        group = columns.setdefault(name if relation in own else OTHERS, {})
+        rarity = np.log((graph.n_items + 1) / (shared[relation, tail] + 1))
+        group[f"{name} {graph.value_iris[tail]}"] = (len(group), float(np.sqrt(rarity)))
+    numbers = {}
+    for relation in np.unique(graph.literal_relations):
+        values = graph.literal_numbers[graph.literal_relations == relation]
+        if len(values) >= 2 and values.std() > 0:
+            numbers[graph.relation_names[relation]] = (float(values.mean()), float(values.std()))
+    return Vocabulary(columns, numbers)
+
+
+def item_features(
+    graph: ItemGraph, vocabulary: Vocabulary, embeddings: Mapping[str, FloatArray]
+) -> ItemFeatures:
+    """The features of every item of a graph, in the vocabulary's columns.
+
+    Args:
+        graph: the training graph, or one of new items.
+        embeddings: (n_items, any) rows of length 1 or 0, by name.
+    """
+    place = {
+        key: (group, *where) for group, keys in vocabulary.columns.items() for key, where in keys.items()
+    }
+    rows: dict[str, list[tuple[int, int, float]]] = {group: [] for group in vocabulary.columns}
+    names = graph.relation_names
+    for head, relation, tail, weight in zip(
+        graph.heads.tolist(),
+        graph.relations.tolist(),
+        graph.tails.tolist(),
+        graph.weights.tolist(),
+        strict=True,
+    ):
+        found = place.get(f"{names[relation]} {graph.value_iris[tail]}")
+        if found:
+            group, column, rarity = found
+            rows[group].append((head, column, rarity * weight))
+    facts = {}
+    for group, entries in rows.items():
+        heads, columns, weights = zip(*entries, strict=True) if entries else ((), (), ())
+        shape = (graph.n_items, len(vocabulary.columns[group]))
+        matrix = sparse.csr_matrix((np.asarray(weights, np.float32), (heads, columns)), shape=shape)
+        lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(1)).ravel())
+        facts[group] = sparse.csr_matrix(
+            matrix.multiply(1 / np.maximum(lengths, 1e-9)[:, None]), dtype=np.float32
+        )
+    numbers = {}
+    for name, (mean, deviation) in vocabulary.numbers.items():
+        values = np.full(graph.n_items, np.nan, np.float32)
+        if name in names:
+            mine = graph.literal_relations == list(names).index(name)
+            values[graph.literal_items[mine]] = (graph.literal_numbers[mine] - mean) / deviation
+        numbers[name] = values
+    return ItemFeatures(graph.n_items, facts, numbers, dict(embeddings))

@@ -1,0 +1,27 @@
+"""The settings of the posterior, checked, with the names that the command line and model.json use."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PosteriorSettings(BaseModel):
+    """Settings of the default learner. The defaults were chosen on users and items held out of training blocks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rank: int = Field(256, ge=1, description="directions that profiles are expressed in")
+    dim: int = Field(64, ge=1, description="length of the learned user and item vectors")
+    steps: int = Field(800, ge=1, description="training batches of the learned vectors")
+    batch: int = Field(256, ge=1, description="users in one training batch")
+    rate: float = Field(0.005, gt=0, description="peak learning rate of the learned vectors")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of a user vector dropped in training")
+    least_positives: int = Field(
+        3, ge=1, description="positives that make an item an anchor, learned from itself"
+    )
+    most_anchors: int = Field(6000, ge=2, description="anchors at most; memory grows with their square")
+    kernel_steps: int = Field(60, ge=0, description="steps of fitting the relations' relevance")
+
+    def user_side(self) -> tuple[object, ...]:
+        """The settings that change what is learned of users."""
+        return tuple(value for name, value in self.model_dump().items() if name != "kernel_steps")

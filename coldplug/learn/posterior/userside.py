@@ -1,0 +1,130 @@
+"""What is learned of users before any item feature is looked at: basis, moments, vectors, and a held-out copy."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from coldplug.encode.attributes import AttributeEncoder
+from coldplug.learn.posterior.episodes import AnchorVectors, UserModel, train_user_model
+from coldplug.learn.posterior.moments import Moments, hits, principal_directions, solve
+from coldplug.learn.posterior.profiles import Profiles, RatingScale
+from coldplug.learn.posterior.settings import PosteriorSettings
+from coldplug.types import FloatArray, IntArray, TrainingData
+from plugbase.errors import UserError
+
+RIDGES = (0.1, 0.3, 0.8, 2.0)
+_ATTRIBUTE_RIDGE = 20.0
+_HELD_OUT = 0.2
+_CHOSEN_AT = 5
+"""Support size at which the ridge is chosen."""
+
+
+@dataclass(frozen=True)
+class UserSide:
+    """What `fit_users` learned.
+
+    `basis` (n_anchors, rank) and its `strengths` (rank,) singular values; `moments` and `model` from all users; `held_*`
+    from those that are not in `held_out`, the rows of `profiles` that choices are validated on.
+    """
+
+    scale: RatingScale
+    encoder: AttributeEncoder
+    profiles: Profiles
+    attributes: FloatArray
+    basis: FloatArray
+    strengths: FloatArray
+    ridge: float
+    moments: Moments
+    model: UserModel
+    vectors: AnchorVectors
+    held_out: IntArray
+    held_moments: Moments
+    held_model: UserModel
+    held_vectors: AnchorVectors
+
+
+_last: tuple[weakref.ref[object], tuple[object, ...], UserSide] | None = None
+
+
+def fit_users(
+    data: TrainingData, settings: PosteriorSettings, seed: int, note: Callable[[str], None]
+) -> UserSide:
+    """Learn from profiles and attributes.
+
+    The last result is kept: fitting again on the same interactions with another graph, as the controls do, or with other
+    settings of the item side, does not repeat what no graph can change.
+    """
+    global _last
+    key = (id(data.user_attributes), data.positive_at, data.graph.n_items, settings.user_side(), seed)
+    if _last is not None and _last[0]() is data.interactions and _last[1] == key:
+        return _last[2]
+    found = _fit(data, settings, seed, note)
+    _last = (weakref.ref(data.interactions), key, found)
+    return found
+
+
+def _fit(data: TrainingData, settings: PosteriorSettings, seed: int, note: Callable[[str], None]) -> UserSide:
+    scale = RatingScale.of(data)
+    profiles = Profiles.of(data, scale, least=settings.least_positives, most=settings.most_anchors)
+    if profiles.shape[1] < 2:
+        raise UserError(
+            f"only {profiles.shape[1]} items have {settings.least_positives} positives or more",
+            mend="train on more interactions, or lower the rating that counts as a positive (--positive-at)",
+        )
+    encoder = AttributeEncoder.fit(data.user_attributes)
+    attributes = encoder.transform([data.user_attributes[u] for u in profiles.users])
+    note("basis of profiles")
+    basis = principal_directions(profiles, settings.rank, seed)
+    strengths = np.linalg.norm(profiles.grades @ basis, axis=0).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(profiles.shape[0])
+    held_out = np.sort(order[: max(1, round(_HELD_OUT * len(order)))])
+    kept = np.setdiff1d(np.arange(len(order)), held_out)
+
+    def moments(rows: IntArray, ridge: float) -> Moments:
+        return Moments.fit(
+            profiles.rows(rows), attributes[rows], basis, ridge=ridge, attribute_ridge=_ATTRIBUTE_RIDGE
+        )
+
+    def model(rows: IntArray) -> tuple[UserModel, AnchorVectors]:
+        return train_user_model(
+            profiles.rows(rows),
+            attributes[rows],
+            dim=settings.dim,
+            steps=settings.steps,
+            batch=settings.batch,
+            rate=settings.rate,
+            dropout=settings.dropout,
+            seed=seed,
+        )
+
+    note("closed-form weights, on four fifths of the users")
+    part, rest = profiles.rows(kept), profiles.rows(held_out)
+
+    def precision(ridge: float) -> float:
+        weights = solve(part, attributes[kept], basis, _CHOSEN_AT, ridge, _ATTRIBUTE_RIDGE)
+        return hits(rest, attributes[held_out], basis, weights, _CHOSEN_AT, seed)
+
+    ridge = max(RIDGES, key=precision)
+    note(f"user and item vectors, on four fifths of the users (ridge {ridge:g})")
+    held_moments, held_model = moments(kept, ridge), model(kept)
+    note("closed-form weights and vectors, on all users")
+    everyone = np.arange(len(order))
+    return UserSide(
+        scale,
+        encoder,
+        profiles,
+        attributes,
+        basis,
+        strengths,
+        ridge,
+        moments(everyone, ridge),
+        *model(everyone),
+        held_out,
+        held_moments,
+        *held_model,
+    )

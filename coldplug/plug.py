@@ -1,0 +1,241 @@
+"""The plug: a trained model that scores any user on any items, known or new."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from numbers import Real
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from coldplug.catalogue import Catalogue
+from coldplug.errors import UnknownItemError
+from coldplug.explaining import Explanation, Reason, explained
+from coldplug.store import load_folder
+from coldplug.types import Attributes, FloatArray, IntArray, ItemGraph, Query
+from plugbase.errors import UserError
+
+if TYPE_CHECKING:
+    from coldplug.learn.posterior import Posterior
+
+Support = Sequence[str | tuple[str, float]] | Mapping[str, float]
+"""Items a user has met: ids, (id, rating) pairs, or id -> rating. An id alone is a like without a degree."""
+Unknown = Literal["raise", "nan"]
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """An item to show, its score, and the reasons that speak for it, strongest first."""
+
+    item_id: str
+    title: str
+    score: float
+    reasons: list[Reason]
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+class Plug:
+    """A loaded model. Scoring is thread-safe and allocates nothing but what the items asked for need."""
+
+    def __init__(self, learner: Posterior, catalogue: Catalogue, meta: Mapping[str, Any]) -> None:
+        """Made by `coldplug.load`."""
+        self._learner, self._catalogue, self.meta = learner, catalogue, meta
+
+    @property
+    def item_ids(self) -> list[str]:
+        """All items that can be scored."""
+        return list(self._catalogue.item_ids)
+
+    def score(
+        self,
+        user_attrs: Attributes,
+        item_ids: Sequence[str],
+        support: Support | None = None,
+        *,
+        unknown: Unknown = "raise",
+    ) -> FloatArray:
+        """Score items for one user.
+
+        Args:
+            user_attrs: attribute name -> text, number or list of texts; {} where nothing is known. Names and values
+                that training never met count as missing, and are warned of once.
+            item_ids: ids of items of the graph or of `add_items`; may repeat, may be empty.
+            support: what the user has met. A rating of NaN counts as none; of an item named twice the last counts.
+            unknown: "raise", or "nan" to score ids that the model has never been told of NaN and to leave them out of the
+                support.
+
+        Returns:
+            (n_items,) float32 logits in the order of `item_ids`; higher is better; comparable within the call.
+
+        Raises:
+            UnknownItemError: ids that are of no item, unless unknown="nan".
+            UserError: an argument of the wrong type.
+        """
+        return self.score_batch([(user_attrs, support)], item_ids, unknown=unknown)[0]
+
+    def score_batch(
+        self,
+        users: Sequence[tuple[Attributes, Support | None]],
+        item_ids: Sequence[str],
+        *,
+        unknown: Unknown = "raise",
+    ) -> FloatArray:
+        """(n_users, n_items) float32: as `score`, for many (attributes, support) pairs on the same items."""
+        catalogue = self._catalogue
+        ids = _ids(item_ids, "item_ids")
+        out = np.full((len(users), len(ids)), np.nan, np.float32)
+        known = np.array([item in catalogue.numbers for item in ids], np.bool_)
+        if unknown not in ("raise", "nan"):
+            raise UserError(f"unknown={unknown!r}", mend='pass "raise" or "nan"')
+        if not known.all() and unknown == "raise":
+            raise UnknownItemError([item for item, is_known in zip(ids, known, strict=True) if not is_known])
+        numbers = catalogue.find([item for item, is_known in zip(ids, known, strict=True) if is_known])
+        queries = [_query(attrs, support, catalogue, unknown) for attrs, support in users]
+        if queries and len(numbers):
+            out[:, known] = self._learner.score(queries, numbers)
+        return out
+
+    def recommend(
+        self,
+        user_attrs: Attributes,
+        k: int = 10,
+        support: Support | None = None,
+        exclude: Collection[str] | None = None,
+        candidates: Sequence[str] | None = None,
+    ) -> list[Recommendation]:
+        """The k best items, best first; ties go by item id.
+
+        Args:
+            user_attrs: as for `score`.
+            k: how many; fewer come back where there are fewer candidates.
+            support: as for `score`; its items are never recommended.
+            exclude: ids that are not to be shown; unknown ones are passed over.
+            candidates: ids to choose from; all items where None.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise UserError(f"k={k!r}", mend="k must be a whole number from 1 up")
+        catalogue = self._catalogue
+        query = _query(user_attrs, support, catalogue, "raise")
+        barred = {catalogue.numbers[i] for i in _ids(exclude or (), "exclude") if i in catalogue.numbers}
+        barred |= set(query.items.tolist())
+        pool = (
+            np.arange(len(catalogue.item_ids), dtype=np.int64)
+            if candidates is None
+            else np.unique(catalogue.find(_ids(candidates, "candidates")))
+        )
+        pool = pool[~np.isin(pool, list(barred))] if barred else pool
+        if not len(pool):
+            return []
+        scores = self._learner.score([query], pool)[0]
+        few = min(k, len(pool))
+        least = np.partition(scores, len(scores) - few)[len(scores) - few]
+        maybe = np.flatnonzero(scores >= least)
+        best = sorted(maybe.tolist(), key=lambda n: (-float(scores[n]), catalogue.item_ids[int(pool[n])]))[
+            :few
+        ]
+        found = []
+        for place in best:
+            item = int(pool[place])
+            why = explained(self._learner, catalogue, query, item)
+            helpful = [reason for reason in why.reasons if reason.share > 0][:3]
+            found.append(Recommendation(why.item_id, why.title, float(scores[place]), helpful))
+        return found
+
+    def explain(self, user_attrs: Attributes, item_id: str, support: Support | None = None) -> Explanation:
+        """What a score is made of: the shares of base, attributes and support items, which sum to it, and shared facts.
+
+        Raises:
+            UnknownItemError: the id is of no item.
+        """
+        catalogue = self._catalogue
+        item = int(catalogue.find(_ids([item_id], "item_id"))[0])
+        return explained(self._learner, catalogue, _query(user_attrs, support, catalogue, "raise"), item)
+
+    def add_items(self, graph: str | PathLike[str] | ItemGraph) -> int:
+        """Make new items scorable from their facts and text, without retraining.
+
+        Args:
+            graph: graph.ttl of the new items, as kgbuild writes it, or one that is read already. Items that the model has
+                already keep what it has of them.
+
+        Returns:
+            How many items were added.
+        """
+        from coldplug.read import evidence_beside, read_graph
+        from coldplug.read.select import only_items
+
+        read = graph if isinstance(graph, ItemGraph) else read_graph(graph)
+        evidence = None if isinstance(graph, ItemGraph) else evidence_beside(graph)
+        fresh = np.array([item not in self._catalogue.numbers for item in read.item_ids], np.bool_)
+        added = only_items(read, fresh)
+        if added.n_items:
+            # Vectors first, names second: whoever finds a name beside us finds its vectors too.
+            self._learner.add_items(added)
+            self._catalogue = self._catalogue.extended(Catalogue.of(added, evidence))
+        return added.n_items
+
+
+def load(path: str | PathLike[str]) -> Plug:
+    """Load a model folder.
+
+    Raises:
+        ModelFormatError: it is no model, of an unknown format version, or was truncated or altered.
+    """
+    from coldplug.learn.posterior.state import from_state
+
+    meta, arrays, texts = load_folder(Path(path))
+    return Plug(from_state(meta["learner"], arrays, texts), Catalogue.from_state(arrays, texts), meta)
+
+
+def _ids(given: Collection[str], name: str) -> list[str]:
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Collection):
+        raise UserError(
+            f"{name} is a {type(given).__name__}: {given!r}"[:200], mend="pass a list of item ids"
+        )
+    ids = [str(item) if isinstance(item, int | np.integer) else item for item in given]
+    wrong = next((item for item in ids if not isinstance(item, str)), None)
+    if wrong is not None:
+        raise UserError(f"{name} holds {wrong!r}, a {type(wrong).__name__}"[:200], mend="item ids are texts")
+    return ids
+
+
+def _query(attributes: Attributes, support: Support | None, catalogue: Catalogue, unknown: Unknown) -> Query:
+    if not isinstance(attributes, Mapping):
+        raise UserError(
+            f"user_attrs is a {type(attributes).__name__}: {attributes!r}"[:200],
+            mend='pass a dict, such as {"age": 25}, or {} where nothing is known',
+        )
+    if support is None:
+        return Query(attributes)
+    if isinstance(support, str | bytes) or not isinstance(support, Collection):
+        raise UserError(
+            f"support is a {type(support).__name__}: {support!r}"[:200],
+            mend='pass item ids or (item id, rating) pairs, such as [("260", 5), "1196"]',
+        )
+    pairs = support.items() if isinstance(support, Mapping) else support
+    ratings: dict[str, float] = {}
+    for entry in pairs:
+        item, rating = entry if isinstance(entry, tuple | list) and len(entry) == 2 else (entry, math.nan)
+        (item,) = _ids([item], "support")
+        if rating is None:
+            rating = math.nan
+        if isinstance(rating, bool) or not isinstance(rating, Real) or math.isinf(rating):
+            raise UserError(f"support rates {item!r} {rating!r}"[:200], mend="a rating is a finite number")
+        ratings.pop(item, None)
+        ratings[item] = float(rating)
+    missing = [item for item in ratings if item not in catalogue.numbers]
+    if missing and unknown == "raise":
+        raise UnknownItemError(missing)
+    if missing:
+        warnings.warn(f"{len(missing)} unknown items left out of the support", stacklevel=4)
+    kept = [item for item in ratings if item in catalogue.numbers]
+    numbers: IntArray = np.array([catalogue.numbers[item] for item in kept], np.int64)
+    return Query(attributes, numbers, np.array([ratings[item] for item in kept], np.float32))
