@@ -109,7 +109,7 @@ def split_ids(given: Sequence[str]) -> list[str]:
     return [ident for ident in ids if ident]
 
 
-def check_known(plug: Plug, item_ids: Sequence[str], option: str = "") -> None:
+def check_known(plug: Plug, item_ids: Sequence[str], option: str = "", mend: str = "") -> None:
     """Raise a UserError that names ids the model does not know, with the closest one that it does."""
     known = set(plug.item_ids)
     missing = [ident for ident in item_ids if ident not in known]
@@ -119,7 +119,7 @@ def check_known(plug: Plug, item_ids: Sequence[str], option: str = "") -> None:
         )
         raise UserError(
             f"{option}{': ' if option else ''}the model has no item {names}",
-            mend=did_you_mean(missing[0], known) or "item ids are those that the graph was extracted with",
+            mend=did_you_mean(missing[0], known) or mend or "ids are those the items had in the graph",
         )
 
 

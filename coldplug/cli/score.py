@@ -63,7 +63,7 @@ def score(
 
     plug = coldplug.load(model)
     if unknown == "raise":
-        check_known(plug, item_ids)
+        check_known(plug, item_ids, mend="--unknown nan scores such items nan")
         check_known(plug, support_ids(support), "--support")
     with warnings_shown(console):
         scores = plug.score(user, list(item_ids), support, unknown=unknown).tolist()

@@ -24,7 +24,7 @@ _RELATIONS_SHOWN = 8
 )
 @click.option(
     "--graph",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     required=True,
     help="The graph that `kgbuild extract` wrote; its evidence is read where it lies beside it.",
 )
@@ -33,12 +33,12 @@ _RELATIONS_SHOWN = 8
 )
 @click.option(
     "--interactions",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="user_id,item_id[,rating][,timestamp].  [default: interactions.* beside the graph]",
 )
 @click.option(
     "--users",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="user_id and one column an attribute.  [default: users.* beside the graph, if any]",
 )
 @click.option("--method", default="posterior", show_default=True, metavar="NAME", help="The learner.")
