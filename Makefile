@@ -26,7 +26,7 @@ help: ## show what there is
 .venv/.installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or later found as python3.11 or python3;" \
 	  "install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@echo "Installing the pinned packages into .venv (about 700 MB, one to three minutes)"
+	@echo "Installing the pinned packages into .venv (2 GB on disk, a few minutes)"
 	@$(PYTHON) -m venv .venv || { echo "make: $(PYTHON) cannot make a virtual environment;" \
 	  "on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@.venv/bin/pip install --quiet --disable-pip-version-check $(addprefix --find-links ,$(TORCH_LINKS)) \
@@ -37,6 +37,8 @@ help: ## show what there is
 demo: .venv/.installed ## the main job on the bundled films and books: graph, training, scores, reasons
 	@.venv/bin/python examples/demo.py
 
+# One thread each, for there are as many processes as cores.
+test: export OMP_NUM_THREADS := 1
 test: .venv/.installed ## the test suite; TESTS=tests/coldplug for a part of it
 	.venv/bin/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile $(TESTS)
 
