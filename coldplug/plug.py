@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from coldplug.catalogue import Catalogue
-from coldplug.errors import UnknownItemError
+from coldplug.errors import ModelFormatError, UnknownItemError
 from coldplug.explaining import Explanation, Reason, explained
 from coldplug.store import load_folder
 from coldplug.types import Attributes, FloatArray, IntArray, ItemGraph, Query
@@ -48,6 +49,7 @@ class Plug:
     def __init__(self, learner: Posterior, catalogue: Catalogue, meta: Mapping[str, Any]) -> None:
         """Made by `coldplug.load`."""
         self._learner, self._catalogue, self.meta = learner, catalogue, meta
+        self._adding = threading.Lock()
 
     @property
     def item_ids(self) -> list[str]:
@@ -90,6 +92,11 @@ class Plug:
     ) -> FloatArray:
         """(n_users, n_items) float32: as `score`, for many (attributes, support) pairs on the same items."""
         catalogue = self._catalogue
+        for user in users:
+            if not isinstance(user, tuple | list) or len(user) != 2:
+                raise UserError(
+                    f"users holds {user!r}"[:200], mend="each user is a pair: (attributes, support or None)"
+                )
         ids = _ids(item_ids, "item_ids")
         out = np.full((len(users), len(ids)), np.nan, np.float32)
         known = np.array([item in catalogue.numbers for item in ids], np.bool_)
@@ -124,7 +131,11 @@ class Plug:
             raise UserError(f"k={k!r}", mend="k must be a whole number from 1 up")
         catalogue = self._catalogue
         query = _query(user_attrs, support, catalogue, "raise")
-        barred = {catalogue.numbers[i] for i in _ids(exclude or (), "exclude") if i in catalogue.numbers}
+        barred = {
+            catalogue.numbers[i]
+            for i in _ids(() if exclude is None else exclude, "exclude")
+            if i in catalogue.numbers
+        }
         barred |= set(query.items.tolist())
         pool = (
             np.arange(len(catalogue.item_ids), dtype=np.int64)
@@ -174,12 +185,14 @@ class Plug:
 
         read = graph if isinstance(graph, ItemGraph) else read_graph(graph)
         evidence = None if isinstance(graph, ItemGraph) else evidence_beside(graph)
-        fresh = np.array([item not in self._catalogue.numbers for item in read.item_ids], np.bool_)
-        added = only_items(read, fresh)
-        if added.n_items:
-            # Vectors first, names second: whoever finds a name beside us finds its vectors too.
-            self._learner.add_items(added)
-            self._catalogue = self._catalogue.extended(Catalogue.of(added, evidence))
+        with self._adding:
+            fresh = np.array([item not in self._catalogue.numbers for item in read.item_ids], np.bool_)
+            added = only_items(read, fresh)
+            if added.n_items:
+                grown = self._catalogue.extended(Catalogue.of(added, evidence))
+                # Vectors first, names second: whoever finds a name beside us finds its vectors too.
+                self._learner.add_items(added)
+                self._catalogue = grown
         return added.n_items
 
 
@@ -192,7 +205,10 @@ def load(path: str | PathLike[str]) -> Plug:
     from coldplug.learn.posterior.state import from_state
 
     meta, arrays, texts = load_folder(Path(path))
-    return Plug(from_state(meta["learner"], arrays, texts), Catalogue.from_state(arrays, texts), meta)
+    try:
+        return Plug(from_state(meta["learner"], arrays, texts), Catalogue.from_state(arrays, texts), meta)
+    except KeyError as error:
+        raise ModelFormatError(f"{path} has no {error}", mend="train the model again") from error
 
 
 def _ids(given: Collection[str], name: str) -> list[str]:
@@ -201,9 +217,11 @@ def _ids(given: Collection[str], name: str) -> list[str]:
             f"{name} is a {type(given).__name__}: {given!r}"[:200], mend="pass a list of item ids"
         )
     ids = [str(item) if isinstance(item, int | np.integer) else item for item in given]
-    wrong = next((item for item in ids if not isinstance(item, str)), None)
-    if wrong is not None:
-        raise UserError(f"{name} holds {wrong!r}, a {type(wrong).__name__}"[:200], mend="item ids are texts")
+    for item in ids:
+        if not isinstance(item, str):
+            raise UserError(
+                f"{name} holds {item!r}, a {type(item).__name__}"[:200], mend="item ids are texts"
+            )
     return ids
 
 

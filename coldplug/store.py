@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
@@ -18,6 +19,10 @@ from coldplug.errors import ModelFormatError
 
 FORMAT_VERSION = 1
 _MODEL, _ARRAYS = "model.json", "arrays.safetensors"
+_OWN = "sha256"
+"""Where model.json holds the hash of the rest of itself."""
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""Arguments of renameat2(2)."""
 
 
 def save_folder(
@@ -36,7 +41,9 @@ def save_folder(
     """
     from safetensors.numpy import save_file
 
-    if folder.exists() and not (folder / _MODEL).is_file() and any(folder.iterdir()):
+    folder = folder.resolve()
+    foreign = folder.exists() and not (folder / _MODEL).is_file()
+    if foreign and not (folder.is_dir() and not any(folder.iterdir())):
         raise ModelFormatError(
             f"{folder} exists and is not a model", mend="name another folder, or remove it"
         )
@@ -48,15 +55,36 @@ def save_folder(
             body = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines)
             (temporary / f"{name}.txt").write_text(body, encoding="utf-8")
         hashes = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
-        body = json.dumps({"format": FORMAT_VERSION, **meta, "files": hashes}, indent=1, sort_keys=True)
+        told = json.loads(json.dumps({"format": FORMAT_VERSION, **meta, "files": hashes}))
+        body = json.dumps(told | {_OWN: _sha256_of(told)}, indent=1, sort_keys=True)
         (temporary / _MODEL).write_text(body + "\n", encoding="utf-8")
         temporary.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
+        _put(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _put(new: Path, folder: Path) -> None:
+    """Put a finished folder in its place, so that whoever is killed on the way leaves a whole model there."""
+    if not folder.exists():
+        os.replace(new, folder)
+        return
+    if not _exchanged(new, folder):  # two renames: for a moment there is none, but both are whole
+        aside = new.with_name(new.name + ".old")
+        os.replace(folder, aside)
+        os.replace(new, folder)
+        new = aside
+    shutil.rmtree(new)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether the system could exchange two names in one step; Linux can, on most file systems."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if os.name == "posix" else None
+    if rename is None:
+        return False
+    arguments = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    return bool(rename(*arguments) == 0)
 
 
 def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:
@@ -82,6 +110,10 @@ def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], 
             f"{path} has format {version!r}; this version of coldplug reads format {FORMAT_VERSION}",
             mend="install the version of coldplug that wrote it, or train the model again",
         )
+    if meta.pop(_OWN, None) != _sha256_of(meta):
+        raise ModelFormatError(
+            f"{path} was truncated or altered", mend="copy it again, or train the model again"
+        )
     for name, expected in files.items():
         part = folder / Path(name).name
         if not part.is_file():
@@ -104,6 +136,10 @@ def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], 
     except Exception as error:
         raise ModelFormatError(f"{folder} is damaged ({error})", mend="train the model again") from error
     return meta, arrays, texts
+
+
+def _sha256_of(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -111,8 +111,8 @@ def mean_ndcg(
     """Mean NDCG@10 with binary gain over the users who like some of the ranked items; ties in any order."""
     shown = np.where(ranked, scores, -np.inf)
     relevant = liked & ranked
-    depth = min(depth, scores.shape[1] - 1)
-    top = np.argpartition(-shown, depth, axis=1)[:, :depth]
+    depth = min(depth, scores.shape[1])
+    top = np.argpartition(-shown, depth - 1, axis=1)[:, :depth]
     top = np.take_along_axis(top, np.argsort(-np.take_along_axis(shown, top, 1), axis=1, kind="stable"), 1)
     discount = 1 / np.log2(np.arange(depth) + 2)
     ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(relevant.sum(1), depth)]

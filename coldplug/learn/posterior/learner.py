@@ -136,10 +136,10 @@ class Posterior:
         sizes = whole.support_size
         base = self._prior_score(zero, sizes, one)
         named = []
-        for place, value in self.encoder.describe(encoded):
+        for column in np.flatnonzero(encoded):
             single = zero.copy()
-            single[self.encoder.names.index(place)] = value
-            named.append((place, self._prior_score(single, sizes, one) - base))
+            single[column] = encoded[column]
+            named.append((self.encoder.names[column], self._prior_score(single, sizes, one) - base))
         return base, named, rows[1:]
 
     def _prior_score(self, encoded: FloatArray, support_size: int, item: IntArray) -> float:
@@ -180,13 +180,13 @@ class Posterior:
 
     def add_items(self, graph: ItemGraph) -> None:
         """Append items described by a graph of their own; they score from their facts and text, nothing is retrained."""
-        features = item_features(graph, self.vocabulary, embeddings(graph, self.rotate))
-        features = ItemFeatures(
-            features.count,
-            features.facts,
-            features.numbers,
-            {name: features.embeddings[name] for name in self.anchors.embeddings},
-        )
+        found = embeddings(graph, self.rotate)
+        # Items without a text, in a model that learned from texts, have a row of zeros: like no other text.
+        dense = {
+            name: found.get(name, np.zeros((graph.n_items, rows.shape[1]), np.float32))
+            for name, rows in self.anchors.embeddings.items()
+        }
+        features = item_features(graph, self.vocabulary, dense)
         vectors = predict(self.relevance, features, self.anchors, self.map_weights, self.map_mean)
         new = unstacked(vectors, self.settings.dim, np.full(graph.n_items, -1, np.int64))
         old = self.items

@@ -1,0 +1,71 @@
+"""A trained model folder, made once a test run, and graphs of items that it has never been told of."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+from c1_world import GENRES, PREFIXES, write_world
+
+import coldplug
+from coldplug.plug import Plug
+from coldplug.train import train_model
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {"steps": 60, "batch": 64, "kernel_steps": 15, "rank": 16, "dim": 8}
+COLD = range(80, 90)
+QUOTE = "tale, number"
+
+
+@cache
+def _world(folder: Path) -> Path:
+    """The small world, items 80 to 89 without interactions, themes with a quote."""
+    write_world(folder)
+    rows = (folder / "interactions.csv").read_text().splitlines(keepends=True)
+    kept = [row for row in rows[1:] if int(row.split(",")[1][1:]) < COLD[0]]
+    (folder / "interactions.csv").write_text(rows[0] + "".join(kept))
+    evidence = folder / "graph.evidence.jsonl"
+    records = [json.loads(line) for line in evidence.read_text().splitlines()]
+    quoted = [r | ({"quote": QUOTE} if r["relation"] == "theme" else {}) for r in records]
+    evidence.write_text("".join(json.dumps(record) + "\n" for record in quoted))
+    os.environ.setdefault("COLDPLUG_CACHE", str(folder / "cache"))
+    train_model(folder / "graph.ttl", folder / "model", settings=SETTINGS)
+    return folder
+
+
+def trained_world(factory: pytest.TempPathFactory) -> Path:
+    """The folder with graph.ttl, users.csv, interactions.csv and model/."""
+    return _world(factory.getbasetemp() / "plug-world")
+
+
+def fresh_plug(world: Path) -> Plug:
+    """The model loaded anew, to be changed at will."""
+    return coldplug.plug.load(world / "model")
+
+
+def write_new_items(folder: Path, *, text: bool = True, base: str = "urn:kgbuild:") -> Path:
+    """graph.ttl of two new items, `n0` crime and `n1` fairy tale, and of `i0`, which is known and told otherwise here."""
+    lines = [PREFIXES]
+    for ident, genre in (("n0", 0), ("n1", 1), ("i0", 2)):
+        value = f"<{base}value:genre:{GENRES[genre].replace(' ', '%20')}>"
+        about = [f'dcterms:identifier "{ident}"', f"<{base}rel:genre> {value}"]
+        if text:
+            about += [f'rdfs:label "New {ident}"', f'dcterms:description "A {GENRES[genre]} tale."']
+        lines.append(f"<{base}item:{ident}> a <{base}vocab:Item> ; " + " ; ".join(about) + " .\n")
+        lines.append(f'{value} a <{base}vocab:Value> ; rdfs:label "{GENRES[genre]}" .\n')
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "graph.ttl").write_text("".join(lines), encoding="utf-8")
+    return folder / "graph.ttl"
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a fresh process that finds the package."""
+    kept = {name: value for name, value in os.environ.items() if name != "COLDPLUG_MODEL"}
+    return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more
+
+
+PYTHON = sys.executable
