@@ -112,6 +112,8 @@ def train_user_model(
     if not len(usable):
         usable = np.arange(len(sizes))
     popularity = np.asarray(profiles.liked.sum(0)).ravel() + 1.0
+    rated = profiles.grades.copy()
+    rated.data[:] = 1  # a stored grade of 0 is a rating too
     x_all = torch.from_numpy(np.hstack([np.ones((len(sizes), 1), np.float32), attributes]))
     values = nn.Parameter(0.1 * torch.randn(n_anchors, dim) / dim**0.5)
     keys = nn.Parameter(0.1 * torch.randn(n_anchors, dim) / dim**0.5)
@@ -136,7 +138,7 @@ def train_user_model(
         liked = torch.from_numpy(profiles.liked[chosen].toarray())
         pool = liked
         if rng.random() < _DISLIKES:
-            pool = torch.maximum((grades != 0).float(), liked)
+            pool = torch.from_numpy(rated[chosen].toarray())
         drawn = np.minimum(rng.choice(_SIZES, len(chosen)), np.maximum(sizes[chosen] - 3, 0)).astype(np.int64)
         longest = max(int(drawn.max()), 1)
         at = (torch.rand(pool.shape) * pool).topk(min(longest, n_anchors)).indices

@@ -23,6 +23,7 @@ from coldplug.types import FloatArray
 SIZES = (0, 1, 2, 3, 5, 10, 20, 50)
 """Support sizes with weights of their own; between two of them the weights are interpolated in log(1 + k)."""
 _CHUNK = 4096
+_LEAST_USERS = 50
 
 
 def principal_directions(profiles: Profiles, rank: int, seed: int) -> FloatArray:
@@ -100,10 +101,10 @@ def solve(
     """The weights of one support size: keys (n_anchors, rank), prior (1 + n_attributes, rank)."""
     n_anchors = profiles.shape[1]
     sizes = np.asarray(profiles.liked.sum(1)).ravel()
+    # A size that few profiles exceed is learned at the largest size that enough of them do.
+    enough = min(_LEAST_USERS, max(1, int((sizes >= 3).sum())))
+    k = min(k, max(0, int(np.sort(sizes)[-enough]) - 3))
     rows = np.flatnonzero(sizes > k + 2)
-    if not len(rows):  # no profile is that long: what is known of shorter supports serves
-        rows = np.flatnonzero(sizes >= 2)
-        k = min(k, int(sizes.max(initial=2)) - 1)
     width = attributes.shape[1] + 1
     total = width + (n_anchors if k else 0)
     gram = np.zeros((total, total), np.float32)

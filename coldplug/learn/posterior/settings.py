@@ -20,7 +20,7 @@ class PosteriorSettings(BaseModel):
         3, ge=1, description="positives that make an item an anchor, learned from itself"
     )
     most_anchors: int = Field(6000, ge=2, description="anchors at most; memory grows with their square")
-    kernel_steps: int = Field(60, ge=0, description="steps of fitting the relations' relevance")
+    kernel_steps: int = Field(30, ge=0, description="steps of fitting the relations' relevance")
 
     def user_side(self) -> tuple[object, ...]:
         """The settings that change what is learned of users."""
