@@ -103,7 +103,7 @@ def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], 
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))
         version, files = meta["format"], dict(meta["files"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFormatError(f"{path} is damaged ({error})", mend="train the model again") from error
     if version != FORMAT_VERSION:
         raise ModelFormatError(

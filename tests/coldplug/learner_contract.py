@@ -111,6 +111,9 @@ def copied(data: TrainingData) -> TrainingData:
 
 @cache
 def _fitted(name: str, seed: int, settings: tuple[tuple[str, Any], ...]) -> Learner:
+    import torch
+
+    torch.set_num_threads(1)  # so small a world is slower on two, by far where the second core is taken
     return learner_class(name).fit(copied(planted()[0]), seed=seed, **dict(settings))
 
 

@@ -33,8 +33,16 @@ def _world(folder: Path) -> Path:
     quoted = [r | ({"quote": QUOTE} if r["relation"] == "theme" else {}) for r in records]
     evidence.write_text("".join(json.dumps(record) + "\n" for record in quoted))
     os.environ.setdefault("COLDPLUG_CACHE", str(folder / "cache"))
+    one_thread()
     train_model(folder / "graph.ttl", folder / "model", settings=SETTINGS)
     return folder
+
+
+def one_thread() -> None:
+    """So small a world is slower on two threads, by far where another process wants the second core."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def trained_world(factory: pytest.TempPathFactory) -> Path:
