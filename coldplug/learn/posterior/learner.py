@@ -30,7 +30,6 @@ from coldplug.learn.posterior.userside import UserSide, fit_users
 from coldplug.learn.posterior.validate import FOLDS, fit_blend
 from coldplug.types import FloatArray, IntArray, ItemGraph, Query, TrainingData
 
-
 _EPOCHS = 20
 """Of RotatE, half of its own default: here it is one kernel of some twenty."""
 

@@ -56,8 +56,8 @@ def learn_relevance(features: ItemFeatures, targets: FloatArray, *, steps: int, 
     Args:
         features: of the anchors.
         targets: (n_anchors, width) the vectors to be predicted, in units that may be compared.
-        steps: of Adam (Kingma and Ba 2015), each on a random subset of the anchors. Few are better than many: the error is a
-            squared one of vectors, which is not the order of items, and stopping early keeps the weights near equal.
+        steps: of Adam (Kingma and Ba 2015), each on a random subset of the anchors. Few are better than many: the
+            error is a squared one of vectors, not the order of items, and stopping early keeps the weights near equal.
     """
     import torch
     from torch.nn import functional
