@@ -183,6 +183,11 @@ class Plug:
         from coldplug.read import evidence_beside, read_graph
         from coldplug.read.select import only_items
 
+        if not isinstance(graph, str | PathLike | ItemGraph):
+            raise UserError(
+                f"graph is a {type(graph).__name__}",
+                mend="pass the path of a graph.ttl; `kgbuild extract` makes one of items",
+            )
         read = graph if isinstance(graph, ItemGraph) else read_graph(graph)
         evidence = None if isinstance(graph, ItemGraph) else evidence_beside(graph)
         with self._adding:

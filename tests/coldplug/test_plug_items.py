@@ -214,6 +214,8 @@ def test_what_cannot_be_added_leaves_the_plug_as_it_was(world: Path, tmp_path: P
         plug.add_items(graph)
     with pytest.raises(UserError, match="no such file"):
         plug.add_items(tmp_path / "nowhere.ttl")
+    with pytest.raises(UserError, match="graph is a list"):
+        plug.add_items([{"id": "9", "title": "Nine"}])  # type: ignore[arg-type]
     assert len(plug.item_ids) == 90
     np.testing.assert_array_equal(plug.score(CRIME, plug.item_ids), before)
 
