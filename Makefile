@@ -45,9 +45,10 @@ test: .venv/.installed ## the test suite; TESTS=tests/coldplug for a part of it
 test-slow: .venv/.installed ## tests with real models on full data; needs COLDPLUG_DATA
 	.venv/bin/python -m pytest -m slow $(TESTS)
 
+# Code in the pages is laid out to be read beside the text, not as ruff would.
 lint: .venv/.installed ## ruff and mypy
 	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
+	.venv/bin/ruff format --check --extend-exclude '*.md' .
 	.venv/bin/mypy
 
 bench-c1: .venv/.installed ## the C1 table of README on MovieLens-1M; needs COLDPLUG_DATA
