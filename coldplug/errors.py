@@ -16,7 +16,7 @@ class UnknownItemError(UserError, KeyError):
         more = f" and {len(self.item_ids) - 10} more" if len(self.item_ids) > 10 else ""
         super().__init__(
             f"unknown item {'ids' if len(self.item_ids) > 1 else 'id'} {shown}{more}",
-            mend='add them with plug.add_items(...), or pass unknown="nan" to score them NaN',
+            mend='add them with plug.add_items(...); score(..., unknown="nan") scores them NaN instead',
         )
 
     __str__ = Exception.__str__

@@ -246,7 +246,7 @@ class LearnerContract:
         with pytest.raises(IndexError):
             learner.score([Query()], np.array([0, N_ITEMS]))
         if self.checks_settings:
-            with pytest.raises(ValueError, match="stepps"):
+            with pytest.raises(UserError, match="stepps"):
                 self.fit(stepps=3)
             with pytest.raises(UserError, match="list"):
                 learner.score([Query(["age"])], ALL_ITEMS)  # type: ignore[arg-type]

@@ -101,9 +101,6 @@ def train_user_model(
     from torch import nn
     from torch.nn import functional
 
-    # The operations are small: one thread is as fast alone, and five times as fast when another process runs beside.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     n_anchors = profiles.shape[1]
@@ -165,6 +162,5 @@ def train_user_model(
         schedule.step()
         if progress:
             progress(1)
-    torch.set_num_threads(threads)
     vectors = AnchorVectors(*(t.detach().numpy() for t in (values, keys, bias)))
     return UserModel(*(t.detach().numpy() for t in (prior, noise, observed))), vectors

@@ -24,10 +24,11 @@ from coldplug.learn.posterior.features import (
 from coldplug.learn.posterior.moments import Moments
 from coldplug.learn.posterior.profiles import RatingScale
 from coldplug.learn.posterior.relevance import ItemMap, Relevance, learn_relevance, predict
-from coldplug.learn.posterior.settings import PosteriorSettings
+from coldplug.learn.posterior.settings import PosteriorSettings, checked
 from coldplug.learn.posterior.users import ItemVectors, UserVectors, user_vectors
 from coldplug.learn.posterior.userside import UserSide, fit_users
 from coldplug.learn.posterior.validate import FOLDS, fit_blend
+from coldplug.learn.threads import one_thread
 from coldplug.types import FloatArray, IntArray, ItemGraph, Query, TrainingData
 
 _EPOCHS = 20
@@ -68,8 +69,17 @@ class Posterior:
             seed: of every random draw; the same seed on the same data gives the same model.
             note: called with the name of each stage as it begins.
             settings: fields of PosteriorSettings.
+
+        Raises:
+            UserError: a setting that does not exist or cannot be, or too little to learn from.
         """
-        chosen = PosteriorSettings(**settings)
+        with one_thread():
+            return cls._fit(data, seed, note, checked(settings))
+
+    @classmethod
+    def _fit(
+        cls, data: TrainingData, seed: int, note: Callable[[str], None], chosen: PosteriorSettings
+    ) -> Self:
         side = fit_users(data, chosen, seed, note)
         note("features of items")
         vocabulary = learn_vocabulary(data.graph)

@@ -4,7 +4,8 @@ Let y be a user's graded profile, x the attributes and S a random k-subset of th
 adjustment (Goldstein and Wooff, Bayes Linear Statistics, 2007, eq. 3.1) gives E[y | x, S] = W' z with z = [1, x, 1_S] and
 W = (E[z z'] + lambda)^-1 E[z y']. Both moments over the random draw of S are exact: an item of the profile is in S with
 probability k/n, a pair with k(k-1)/(n(n-1)). So the weights are those for the support size at hand; weights fitted on
-whole profiles, as EASE has them, are far from right when three clicks are all there is.
+whole profiles, as EASE has them, are far from right when three clicks are all there is. (An item rated below the threshold
+is never drawn; its small grade is scaled as if it were.)
 
 Profiles are expressed in a basis of `rank` directions (principal components), so an item is a vector, and so is a user.
 """

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from plugbase.errors import UserError, did_you_mean
 
 
 class PosteriorSettings(BaseModel):
@@ -25,3 +30,23 @@ class PosteriorSettings(BaseModel):
     def user_side(self) -> tuple[object, ...]:
         """The settings that change what is learned of users."""
         return tuple(value for name, value in self.model_dump().items() if name != "kernel_steps")
+
+
+def checked(settings: Mapping[str, Any]) -> PosteriorSettings:
+    """The settings as such.
+
+    Raises:
+        UserError: one does not exist, with the nearest that does, or has a value that cannot be.
+    """
+    try:
+        return PosteriorSettings(**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        mend = (
+            did_you_mean(name, PosteriorSettings.model_fields) if first["type"] == "extra_forbidden" else None
+        )
+        message = f"setting {name}={settings.get(name)!r}: {first['msg']}"
+        raise UserError(
+            message, mend=mend or f"settings: {', '.join(PosteriorSettings.model_fields)}"
+        ) from error
