@@ -74,6 +74,15 @@ class Catalogue:
         """Value IRI -> value number."""
         return {iri: number for number, iri in enumerate(self.value_iris)}
 
+    @cached_property
+    def value_names(self) -> Mapping[tuple[str, str], str]:
+        """(relation, folded label) -> value IRI, of the values that some item has."""
+        pairs = np.unique(np.stack([self.relations, self.tails]), axis=1)
+        return {
+            (self.relation_names[relation], self.value_labels[tail].casefold()): self.value_iris[tail]
+            for relation, tail in pairs.T.tolist()
+        }
+
     def find(self, item_ids: Sequence[str]) -> IntArray:
         """(n,) numbers of items.
 

@@ -170,26 +170,36 @@ class Plug:
         item = int(catalogue.find(_ids([item_id], "item_id"))[0])
         return explained(self._learner, catalogue, _query(user_attrs, support, catalogue, "raise"), item)
 
-    def add_items(self, graph: str | PathLike[str] | ItemGraph) -> int:
+    def add_items(self, items: str | PathLike[str] | ItemGraph | Sequence[Mapping[str, Any]]) -> int:
         """Make new items scorable from their facts and text, without retraining.
 
         Args:
-            graph: graph.ttl of the new items, as kgbuild writes it, or one that is read already. Items that the model has
+            items: graph.ttl of the new items, as kgbuild writes it, with the facts that it read out of their texts; or
+                records as in items.jsonl, whose catalogue attributes and text alone are used. Items that the model has
                 already keep what it has of them.
 
         Returns:
             How many items were added.
+
+        Raises:
+            UserError: neither of these, or a record without an id or a text.
         """
         from coldplug.read import evidence_beside, read_graph
+        from coldplug.read.items import graph_of_items
         from coldplug.read.select import only_items
 
-        if not isinstance(graph, str | PathLike | ItemGraph):
+        evidence = None
+        if isinstance(items, ItemGraph):
+            read = items
+        elif isinstance(items, str | PathLike):
+            read, evidence = read_graph(items), evidence_beside(items)
+        elif isinstance(items, Sequence) and not isinstance(items, str):
+            read = graph_of_items(items, self._catalogue.value_names)
+        else:
             raise UserError(
-                f"graph is a {type(graph).__name__}",
-                mend="pass the path of a graph.ttl; `kgbuild extract` makes one of items",
+                f"items is a {type(items).__name__}",
+                mend="pass the path of a graph.ttl (`kgbuild extract` makes one) or a list of records",
             )
-        read = graph if isinstance(graph, ItemGraph) else read_graph(graph)
-        evidence = None if isinstance(graph, ItemGraph) else evidence_beside(graph)
         with self._adding:
             fresh = np.array([item not in self._catalogue.numbers for item in read.item_ids], np.bool_)
             added = only_items(read, fresh)

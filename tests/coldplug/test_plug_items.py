@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from c1_world import GENRES
 from plug_world import COLD, QUOTE, fresh_plug, trained_world, write_new_items
 
 import coldplug
@@ -205,6 +206,19 @@ def test_items_without_text_and_from_another_base_can_be_added(world: Path, tmp_
     assert np.isfinite(plug.score(CRIME, ["s0", "s1"])).all()
 
 
+def test_records_score_as_the_graph_that_says_the_same(world: Path, tmp_path: Path) -> None:
+    by_graph, by_records = fresh_plug(world), fresh_plug(world)
+    by_graph.add_items(write_new_items(tmp_path))
+    records = [
+        {"id": ident, "title": f"New {ident}", "description": f"A {genre} tale.", "genre": [genre.upper()]}
+        for ident, genre in (("n0", GENRES[0]), ("n1", GENRES[1]))
+    ]
+    assert by_records.add_items(records) == 2
+    expected = by_graph.score(CRIME, ["n0", "n1"], SUPPORT)
+    np.testing.assert_allclose(by_records.score(CRIME, ["n0", "n1"], SUPPORT), expected, rtol=1e-5)
+    assert expected[0] > expected[1]
+
+
 def test_what_cannot_be_added_leaves_the_plug_as_it_was(world: Path, tmp_path: Path) -> None:
     plug = fresh_plug(world)
     before = plug.score(CRIME, plug.item_ids)
@@ -214,8 +228,16 @@ def test_what_cannot_be_added_leaves_the_plug_as_it_was(world: Path, tmp_path: P
         plug.add_items(graph)
     with pytest.raises(UserError, match="no such file"):
         plug.add_items(tmp_path / "nowhere.ttl")
-    with pytest.raises(UserError, match="graph is a list"):
-        plug.add_items([{"id": "9", "title": "Nine"}])  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="items is a int"):
+        plug.add_items(9)  # type: ignore[arg-type]
+    for wrong, said in (
+        ([{"title": "Nine"}], r"items\[0\] has id None"),
+        ([{"id": "9", "title": "Nine"}, {"id": 9, "title": "Nine"}], r"items\[1\] has the id 9"),
+        ([{"id": "9"}], "no title and no description"),
+        (["9"], r"items\[0\] is a str"),
+    ):
+        with pytest.raises(UserError, match=said):
+            plug.add_items(wrong)  # type: ignore[arg-type]
     assert len(plug.item_ids) == 90
     np.testing.assert_array_equal(plug.score(CRIME, plug.item_ids), before)
 
