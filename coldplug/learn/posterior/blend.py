@@ -31,6 +31,8 @@ _SEED_WEIGHT = 0.1
 """What a weight of 0 is raised to when it is tried."""
 _ROUNDS = 3
 _GAIN = 5e-4
+_MOST = 3.0
+"""Bound of a logarithm of a scale."""
 
 
 @dataclass(frozen=True)
@@ -144,17 +146,19 @@ def on_one_scale(
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
-        logits = (
-            known_score * torch.exp(free[0]) * (1 - is_new)
-            + (new_score * torch.exp(free[1]) + free[2]) * is_new
-        )
+        known = known_score * torch.exp(free[0].clamp(-_MOST, _MOST))
+        fresh_score = new_score * torch.exp(free[1].clamp(-_MOST, _MOST)) + free[2]
+        logits = known * (1 - is_new) + fresh_score * is_new
         total: torch.Tensor = -(t * torch.log_softmax(logits + barred, 1)).sum() / len(parts)
         total = total + 1e-3 * (free**2).sum()
         total.backward()
         return total
 
     optimiser.step(loss)
-    known_scale, new_scale, offset = free.detach().numpy()
+    # A search that ran away, as on a graph of noise, changes nothing.
+    found = np.nan_to_num(free.detach().numpy(), posinf=0.0, neginf=0.0)
+    known_scale, new_scale = np.clip(found[:2], -_MOST, _MOST)
+    offset = found[2]
     fresh = fresh * np.exp(new_scale)
     fresh[-1] += offset
     return (anchor * np.exp(known_scale)).astype(np.float32), fresh.astype(np.float32)
