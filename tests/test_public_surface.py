@@ -39,7 +39,7 @@ NAMES = {
     ],
 }
 PLUG = {
-    "add_items": ["graph"],
+    "add_items": ["items"],
     "explain": ["user_attrs", "item_id", "support"],
     "item_ids": [],
     "recommend": ["user_attrs", "k", "support", "exclude", "candidates"],
