@@ -101,6 +101,12 @@ def test_the_page_is_well_formed_and_offline(result: dict[str, Any], tmp_path: P
         assert all(len(line.get("points", "").split()) == 5 for line in lines)
 
 
+def test_the_page_says_how_much_data_there_was(result: dict[str, Any]) -> None:
+    page = render_report(result)
+    assert f"{result['data']['users']} users, {result['data']['items']} items of which" in page
+    assert " object at 0x" not in page
+
+
 def test_labels_of_the_lines_do_not_cover_each_other(result: dict[str, Any]) -> None:
     drawing = re.findall(r"<svg.*?</svg>", render_report(result), re.S)[1]
     labels = [t for t in ElementTree.fromstring(drawing).findall("text") if t.text in METHODS]
