@@ -13,8 +13,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from kgbuild.evaluate import SCORED_RELATIONS  # noqa: E402
-from plugbase.errors import UserError, did_you_mean  # noqa: E402
+from kgbuild.evaluate import SCORED_RELATIONS
+from plugbase.errors import UserError, did_you_mean
 
 LABELS = Path(__file__).resolve().parent / "labels"
 _MARK = re.compile(r"\[(?P<relation>\w+)(?:~(?P<value>[^\[\]:]+))?:(?P<words>[^\[\]]+)\]")

@@ -15,7 +15,8 @@ from plugbase.errors import UserError
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "training" / "markup.py"
 _spec = importlib.util.spec_from_file_location("training_markup", SCRIPT)
-assert _spec is not None and _spec.loader is not None
+assert _spec is not None
+assert _spec.loader is not None
 markup = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(markup)
 
@@ -29,7 +30,8 @@ def written(tmp_path: Path, text: str) -> Path:
 def test_marks_become_facts_with_their_place(tmp_path: Path) -> None:
     path = written(
         tmp_path,
-        "# Salt [series:Road] 2 | movie\nIn [period:1830s] [setting:Norway], a ferryman\n[theme~smuggling:smuggles letters].\n\n"
+        "# Salt [series:Road] 2 | movie\nIn [period:1830s] [setting:Norway], a ferryman\n"
+        "[theme~smuggling:smuggles letters].\n\n"
         "# Café | book\nNothing is said — nothing.\n",
     )
     first, second = markup.read_labels(path)
@@ -43,7 +45,8 @@ def test_marks_become_facts_with_their_place(tmp_path: Path) -> None:
     ]
     words = [first[fact["field"]][fact["start"] : fact["end"]] for fact in first["facts"]]
     assert words == ["Road", "1830s", "Norway", "smuggles letters"]
-    assert second["facts"] == [] and second["id"] == "films-002"
+    assert second["facts"] == []
+    assert second["id"] == "films-002"
 
 
 @pytest.mark.parametrize(
@@ -81,5 +84,6 @@ def test_the_table_counts_what_was_read(tmp_path: Path) -> None:
     path = written(tmp_path, "# A | movie\nA [mood:bleak], [mood:slow] film.\n\n# B | movie\nNothing.\n")
     lines = markup.table(markup.read_labels(path)).splitlines()
     assert "| items | 2 | 2 |" in lines
-    assert "| mood | 2 | 2 |" in lines and "| theme | 0 | 0 |" in lines
+    assert "| mood | 2 | 2 |" in lines
+    assert "| theme | 0 | 0 |" in lines
     assert lines[-1] == "| facts | 2 | 2 |"
