@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal
 
-from kgbuild.read import Reject
-from kgbuild.resolve import Resolution
-from kgbuild.types import Fact, Item, Scalar
+from kgbuild.types import Fact, Item
 from kgbuild.write.atomic import atomic_text
-from kgbuild.write.iris import DEFAULT_BASE, ValueNames, check_base, name_slug, whole_text
+from kgbuild.write.evidence import evidence_line, evidence_record, statement_block, surer
+from kgbuild.write.iris import DEFAULT_BASE, ValueNames, check_base, name_slug
 from kgbuild.write.turtle import header, literal, subject_block, text_literal
 
-__all__ = ["DEFAULT_BASE", "EvidenceStyle", "OutputPaths", "check_base", "write_graph", "write_records"]
+if TYPE_CHECKING:
+    from kgbuild.resolve import Resolution
+
+__all__ = [
+    "DEFAULT_BASE",
+    "EvidenceStyle",
+    "OutputPaths",
+    "check_base",
+    "evidence_record",
+    "write_graph",
+    "write_records",
+]
 
 EvidenceStyle = Literal["file", "inline"]
-_DECIMALS = 4
 
 
 @dataclass(frozen=True)
@@ -59,41 +66,47 @@ def write_graph(
     *,
     base: str = DEFAULT_BASE,
     evidence: EvidenceStyle = "file",
+    kept_names: Mapping[tuple[str, str], str] | None = None,
 ) -> None:
     """Write the graph and its evidence; the same items and facts give the same bytes.
 
     The graph holds the relations, then the items, then the values, each sorted by its IRI (items by id).
     Within an item, facts are sorted by relation and value as they are written; the evidence file has the same
-    order.
+    order. Items stream: beside the facts themselves only the names of the values are held in memory.
 
     Args:
         items: sorted by id in code point order, each id once.
-        resolution: its facts in any order.
+        resolution: its facts in any order; those sorted by item, as resolution gives them, are not copied.
         evidence: "file" writes graph.evidence.jsonl, "inline" writes one rdf:Statement a fact into the graph.
+        kept_names: names that values have already, as ValueNames.of takes them.
     """
     inline = evidence == "inline"
     names = ValueNames.of(
-        (fact.range, fact.value) for fact in resolution.facts if isinstance(fact.value, str)
+        {(fact.range, fact.value) for fact in resolution.facts if isinstance(fact.value, str)}, kept_names
     )
-    facts_of = _facts_by_item(resolution.facts, names)
+    predicates = {name: f"rel:{name_slug(name)}" for name in {fact.relation for fact in resolution.facts}}
     with contextlib.ExitStack() as files:
         # Leaving the stack renames the evidence first and the graph last: where there is a new graph, its
         # evidence is there too.
         graph = files.enter_context(atomic_text(paths.graph))
         beside = None if inline else files.enter_context(atomic_text(paths.evidence))
         graph.write(header(base, inline_evidence=inline) + "\n")
-        for relation in sorted({fact.relation for fact in resolution.facts}, key=name_slug):
-            graph.write(_relation_block(relation, resolution.relations.get(relation, [])))
-        for item in items:
-            rows = facts_of.get(item.id, [])
-            graph.write(_item_block(item, rows))
-            for predicate, object_, fact in rows:
-                if beside:
-                    _write_json(beside, evidence_record(fact))
-                else:
-                    graph.write(_statement_block(base, item, predicate, object_, fact))
+        for relation, name in sorted(predicates.items(), key=lambda named: named[1]):
+            graph.write(
+                _labelled_block(name, "rdf:Property", relation, resolution.relations.get(relation, []))
+            )
+        for item, facts in _with_facts(items, resolution.facts):
+            rows = _rows(facts, predicates, names.names)
+            subject = f"item:{name_slug(item.id)}"
+            graph.write(_item_block(subject, item, rows))
+            if beside:
+                beside.write("".join([evidence_line(fact) for _, _, fact in rows]))
+            else:
+                graph.write("".join([statement_block(subject, *row) for row in rows]))
         for value, name in sorted(names.names.items(), key=lambda named: named[1]):
-            graph.write(_value_block(name, value[1], resolution.values.get(value, [])))
+            graph.write(
+                _labelled_block(f"val:{name}", "kgb:Value", value[1], resolution.values.get(value, []))
+            )
     if inline:
         paths.evidence.unlink(missing_ok=True)
 
@@ -110,76 +123,46 @@ def write_records(
         stream.writelines(lines)
 
 
-def rejects_as_json(rejects: Iterable[Reject]) -> Iterator[dict[str, str | int]]:
-    """Rejects as records for write_records."""
-    return (reject.as_json() for reject in rejects)
-
-
-def evidence_record(fact: Fact) -> dict[str, object]:
-    """The evidence of one triple; span and quote only where the fact has a place in the text."""
-    mention = fact.mention
-    record: dict[str, object] = {
-        "item": mention.item,
-        "relation": fact.relation,
-        "value": _json_value(fact.value),
-        "raw_relation": mention.relation,
-        "raw_value": _json_value(mention.value),
-        "confidence": round(mention.confidence, _DECIMALS),
-        "source": mention.source,
-    }
-    if mention.field is not None:
-        record.update(field=mention.field, start=mention.start, end=mention.end, quote=mention.quote)
-    return record
-
-
-def _json_value(value: Scalar) -> str | int | float:
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def _write_json(stream: TextIO, record: dict[str, object]) -> None:
-    stream.write(whole_text(json.dumps(record, ensure_ascii=False)) + "\n")
-
-
 _Row = tuple[str, str, Fact]
+"""(predicate, object) as the graph writes them, and the fact that they state."""
 
 
-def _facts_by_item(facts: Iterable[Fact], names: ValueNames) -> dict[str, list[_Row]]:
-    """Facts as (predicate, object, fact), sorted; of facts that would be the same triple the surest stays."""
-    by_item: dict[str, dict[tuple[str, str], Fact]] = {}
+def _with_facts(items: Iterable[Item], facts: Sequence[Fact]) -> Iterator[tuple[Item, Iterable[Fact]]]:
+    """Each item with its facts; facts of no item are left out."""
+    if any(one.mention.item > other.mention.item for one, other in pairwise(facts)):
+        facts = sorted(facts, key=lambda fact: fact.mention.item)
+    groups = groupby(facts, key=lambda fact: fact.mention.item)
+    owner, found = next(groups, (None, iter(())))
+    for item in items:
+        while owner is not None and owner < item.id:
+            owner, found = next(groups, (None, iter(())))
+        yield item, found if owner == item.id else ()
+
+
+def _rows(
+    facts: Iterable[Fact], predicates: Mapping[str, str], names: Mapping[tuple[str, str], str]
+) -> list[_Row]:
+    """The facts of an item in the order of the graph; of those that would be one triple the surest stays."""
+    rows: dict[tuple[str, str], Fact] = {}
     for fact in facts:
-        value = f"val:{names[fact.range, fact.value]}" if isinstance(fact.value, str) else literal(fact.value)
-        rows = by_item.setdefault(fact.mention.item, {})
-        triple = f"rel:{name_slug(fact.relation)}", value
-        if triple not in rows or _surer(fact) > _surer(rows[triple]):
+        value = fact.value
+        written = f"val:{names[fact.range, value]}" if isinstance(value, str) else literal(value)
+        triple = predicates[fact.relation], written
+        if triple not in rows or surer(fact) > surer(rows[triple]):
             rows[triple] = fact
-    return {
-        item: [(predicate, value, rows[predicate, value]) for predicate, value in sorted(rows)]
-        for item, rows in by_item.items()
-    }
+    return [(*triple, rows[triple]) for triple in sorted(rows)]
 
 
-def _surer(fact: Fact) -> tuple[float, str]:
-    return fact.mention.confidence, json.dumps(evidence_record(fact), sort_keys=True)
-
-
-def _relation_block(relation: str, wordings: Iterable[str]) -> str:
-    return subject_block(
-        f"rel:{name_slug(relation)}", [("a", ["rdf:Property"]), *_labels(relation, wordings)]
-    )
-
-
-def _value_block(name: str, label: str, others: Iterable[str]) -> str:
-    return subject_block(f"val:{name}", [("a", ["kgb:Value"]), *_labels(label, others)])
-
-
-def _labels(label: str, others: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+def _labelled_block(subject: str, kind: str, label: str, others: Iterable[str]) -> str:
+    """A relation or a value with its labels."""
     main = text_literal(label)
-    yield "rdfs:label", [main]
+    predicates = [("a", [kind]), ("rdfs:label", [main])]
     if alternatives := sorted({text_literal(other) for other in others} - {main}):
-        yield "skos:altLabel", alternatives
+        predicates.append(("skos:altLabel", alternatives))
+    return subject_block(subject, predicates)
 
 
-def _item_block(item: Item, rows: list[_Row]) -> str:
+def _item_block(subject: str, item: Item, rows: list[_Row]) -> str:
     predicates: list[tuple[str, list[str]]] = [
         ("a", ["kgb:Item"]),
         ("dcterms:identifier", [text_literal(item.id)]),
@@ -188,33 +171,9 @@ def _item_block(item: Item, rows: list[_Row]) -> str:
         predicates.append(("rdfs:label", [text_literal(item.title)]))
     if item.description:
         predicates.append(("dcterms:description", [text_literal(item.description)]))
-    for predicate, group in groupby(rows, key=lambda row: row[0]):
-        predicates.append((predicate, [value for _, value, _ in group]))
-    return subject_block(f"item:{name_slug(item.id)}", predicates)
-
-
-def _statement_block(base: str, item: Item, predicate: str, value: str, fact: Fact) -> str:
-    subject = f"item:{name_slug(item.id)}"
-    # The triple's own name, so that the statement has the same IRI in every graph that states it.
-    digest = hashlib.sha256(f"{subject} {predicate} {value}".encode()).hexdigest()[:32]
-    record = evidence_record(fact)
-    predicates = [
-        ("a", ["rdf:Statement"]),
-        ("rdf:subject", [subject]),
-        ("rdf:predicate", [predicate]),
-        ("rdf:object", [value]),
-        ("kgb:confidence", [literal(float(round(fact.mention.confidence, _DECIMALS)))]),
-        ("kgb:source", [text_literal(fact.mention.source)]),
-        ("kgb:rawRelation", [text_literal(fact.mention.relation)]),
-        ("kgb:rawValue", [literal(fact.mention.value)]),
-        *(
-            (f"kgb:{key}", [_any_literal(record[key])])
-            for key in ("field", "start", "end", "quote")
-            if key in record
-        ),
-    ]
-    return subject_block(f"ev:{digest}", predicates)
-
-
-def _any_literal(value: object) -> str:
-    return str(value) if isinstance(value, int) else text_literal(str(value))
+    for predicate, value, _ in rows:
+        if predicates[-1][0] == predicate:
+            predicates[-1][1].append(value)
+        else:
+            predicates.append((predicate, [value]))
+    return subject_block(subject, predicates)

@@ -21,6 +21,7 @@ NAMESPACES: Mapping[str, str] = {
 """Prefix in graph.ttl -> what follows the base in its IRI."""
 _SLUG_LENGTH = 60
 _HASH_LENGTH = 12
+_PLAIN = re.compile("[A-Za-z0-9_]+")
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\x7f-\x9f<>\"{}|^`\\\ud800-\udfff]*[/#:]")
 
 
@@ -44,6 +45,8 @@ def name_slug(name: str) -> str:
     One to one, up to lone surrogates, which are no text and become U+FFFD. Dots and hyphens are encoded where
     Turtle does not allow them: a dot at either end, a hyphen in front.
     """
+    if _PLAIN.fullmatch(name):
+        return name
     slug = quote(whole_text(name), safe="").replace("~", "%7E")
     if slug[:1] in (".", "-"):
         slug = f"%{ord(slug[0]):02X}{slug[1:]}"
@@ -72,23 +75,33 @@ class ValueNames:
     names: Mapping[tuple[str, str], str]
 
     @classmethod
-    def of(cls, values: Iterable[tuple[str, str]]) -> ValueNames:
+    def of(
+        cls, values: Iterable[tuple[str, str]], kept: Mapping[tuple[str, str], str] | None = None
+    ) -> ValueNames:
         """Names for all values of a graph, whatever order they come in.
 
         A value's name depends on its range and label alone: a slug that does not say all of the label is
         followed by a hash of the label. Only where labels differ in nothing but case or hyphens, which
         resolution normally merges, does the first in code point order keep the plain slug while the others
         get a hash.
+
+        Args:
+            values: (range, label) of each.
+            kept: names that some of the values have already and keep, whatever their label.
         """
-        names: dict[tuple[str, str], str] = {}
-        taken: set[tuple[str, str]] = set()
-        for scope, label in sorted(set(values)):
+        values = set(values)
+        names = {value: name for value, name in (kept or {}).items() if value in values}
+        taken = set(names.values())
+        for scope, label in sorted(values.difference(names)):
             slug, faithful = label_slug(whole_text(label))
-            if not faithful or (scope, slug) in taken:
+            name = plain = f"{name_slug(scope)}:{slug}"
+            if not faithful or name in taken:
                 digest = hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()
-                slug = f"{slug}_{digest[:_HASH_LENGTH]}"
-            taken.add((scope, slug))
-            names[scope, label] = f"{name_slug(scope)}:{slug}"
+                name = f"{plain}_{digest[:_HASH_LENGTH]}"
+                # Only a kept name can be the hash of another label.
+                name = f"{plain}_{digest}" if name in taken else name
+            taken.add(name)
+            names[scope, label] = name
         return cls(names)
 
     def __getitem__(self, value: tuple[str, str]) -> str:

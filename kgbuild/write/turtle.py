@@ -33,7 +33,9 @@ def header(base: str, *, inline_evidence: bool = False) -> str:
 
 def text_literal(text: str) -> str:
     """The text in double quotes, so escaped that nothing in it can end it."""
-    return f'"{_TO_ESCAPE.sub(_escape, whole_text(text))}"'
+    if not text.isascii():
+        text = whole_text(text)
+    return f'"{_TO_ESCAPE.sub(_escape, text)}"'
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -63,6 +65,5 @@ def literal(value: Scalar) -> str:
 
 def subject_block(subject: str, predicates: Iterable[tuple[str, Iterable[str]]]) -> str:
     """One subject with its predicates in the order given, and the blank line after it."""
-    lines = [f"{predicate} {' , '.join(objects)}" for predicate, objects in predicates]
-    body = " ;\n    ".join(lines)
+    body = " ;\n    ".join([f"{predicate} {' , '.join(objects)}" for predicate, objects in predicates])
     return f"{subject} {body} .\n\n"
