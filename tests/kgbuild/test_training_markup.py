@@ -32,7 +32,6 @@ def test_marks_become_facts_with_their_place(tmp_path: Path) -> None:
         tmp_path,
         "# Salt [series:Road] 2 | movie\nIn [period:1830s] [setting:Norway], a ferryman\n"
         "[theme~smuggling:smuggles letters].\n\n"
-        "[theme~smuggling:smuggles letters].\n\n"
         "# Café | book\nNothing is said — nothing.\n",
     )
     first, second = markup.read_labels(path)
