@@ -48,7 +48,7 @@ class Extractor(Protocol):
 
 EXTRACTORS: dict[str, str] = {
     "local": "kgbuild.extract.local:LocalExtractor",
-    "openai": "kgbuild.extract.openai_backend:OpenAIExtractor",
+    "openai": "kgbuild.extract.llm.extractor:OpenAIExtractor",
     "none": "kgbuild.extract.catalogue:NoExtractor",
 }
 """Name on the command line -> "module:class"."""

@@ -1,5 +1,4 @@
-"""A chat completions endpoint on a loopback socket that answers as a test scripts it: well, badly or not at
-all."""
+"""A chat completions server on a loopback socket that answers as a test scripts it: well, badly or not at all."""
 
 from __future__ import annotations
 
@@ -8,22 +7,26 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+Fact = Sequence[str]
+
 
 @dataclass
 class Reply:
-    """What the server sends: a status, headers and a body; `cut` sends half the body and drops the
-    connection."""
+    """What the server sends: a status, headers and a body. `cut` sends half the body and drops the connection,
+    `flood` goes on sending for so many bytes, `drip` sends a byte every tenth of a second."""
 
     body: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False
+    flood: int = 0
+    drip: bool = False
     delay: float = 0.0
 
 
@@ -41,34 +44,63 @@ class Request:
         return str(self.body["messages"][0]["content"])
 
     @property
+    def items(self) -> dict[str, dict[str, str]]:
+        """The items that the last message holds, by their marks."""
+        (found,) = re.findall(r"<items>\n(.*)\n</items>", self.body["messages"][-1]["content"], re.DOTALL)
+        lines = [json.loads(line) for line in found.splitlines()]
+        return {line.pop("item"): line for line in lines}
+
+    @property
     def item(self) -> dict[str, str]:
-        """The item that the user's message holds."""
-        (found,) = re.findall(r"<item>(.*)</item>", self.body["messages"][1]["content"], re.DOTALL)
-        item: dict[str, str] = json.loads(found)
+        """The only item of the call."""
+        (item,) = self.items.values()
         return item
 
     @property
+    def titles(self) -> list[str]:
+        return [item.get("title", "") for item in self.items.values()]
+
+    @property
     def form(self) -> str:
-        return str(self.body.get("response_format", {}).get("type", "text"))
+        wanted = self.body.get("response_format", {})
+        return str(wanted.get("type", "text")) + ("+schema" if "schema" in wanted else "")
 
 
 Script = Callable[[Request, int], Reply]
 """Given the request and how many came before it, what to send."""
 
 
-def completion(content: str | None, *, finish: str = "stop", refusal: str | None = None) -> Reply:
-    """A chat completion with that content."""
+def completion(
+    content: str | None,
+    *,
+    finish: str = "stop",
+    refusal: str | None = None,
+    usage: tuple[int, int, int] | None = None,
+) -> Reply:
+    """A chat completion with that content; `usage` is (prompt, of it cached, completion)."""
     message = {"role": "assistant", "content": content, "refusal": refusal}
     choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
-    return Reply(
-        {"id": "x", "object": "chat.completion", "created": 1, "model": "scripted", "choices": [choice]}
-    )
+    body: dict[str, Any] = {"id": "x", "object": "chat.completion", "created": 1, "model": "scripted"}
+    if usage is not None:
+        prompt, cached, answer = usage
+        body["usage"] = {
+            "prompt_tokens": prompt,
+            "completion_tokens": answer,
+            "total_tokens": prompt + answer,
+            "prompt_tokens_details": {"cached_tokens": cached},
+        }
+    return Reply({**body, "choices": [choice]})
 
 
-def stated(*facts: tuple[str, str, str]) -> Reply:
-    """A completion with facts of (relation, value, quote)."""
-    named = [{"relation": relation, "value": value, "quote": quote} for relation, value, quote in facts]
-    return completion(json.dumps({"facts": named}))
+def answered(facts: Mapping[str, Sequence[Fact]], **more: Any) -> Reply:
+    """A completion with facts by mark."""
+    answers = [{"item": mark, "facts": [list(fact) for fact in stated]} for mark, stated in facts.items()]
+    return completion(json.dumps({"answers": answers}), **more)
+
+
+def stated(request: Request, *facts: Fact, **more: Any) -> Reply:
+    """A completion that states the same facts of every item of the request."""
+    return answered(dict.fromkeys(request.items, facts), **more)
 
 
 def refused(status: int, message: str, **more: Any) -> Reply:
@@ -78,17 +110,21 @@ def refused(status: int, message: str, **more: Any) -> Reply:
     return Reply({"error": error}, status, headers)
 
 
-def themes_of(request: Request) -> Reply:
-    """A model that finds the theme "Friendship" or "War" where the description has the word."""
-    words = [word for word in ("friendship", "war") if word in request.item.get("description", "").lower()]
-    return stated(*((("theme", word.title(), word)) for word in words))
+def themes_of(request: Request, _: int = 0) -> Reply:
+    """A model that finds the theme "friendship" or "war" where a description has the word."""
+    facts = {
+        mark: [("theme", word) for word in ("friendship", "war") if word in item.get("description", "").lower()]
+        for mark, item in request.items.items()
+    }
+    return answered(facts, usage=(100 + 50 * len(facts), 0, 10 * len(facts)))
 
 
 class ScriptedServer:
-    """The server, within a `with`; `requests` holds what came, in order."""
+    """The server, within a `with`; `requests` holds what came, in order; `most_at_once` how many it had."""
 
     def __init__(self, script: Script) -> None:
         self.script, self.requests, self.lock = script, list[Request](), threading.Lock()
+        self.at_once = self.most_at_once = 0
 
     def __enter__(self) -> ScriptedServer:
         server = self
@@ -103,26 +139,38 @@ class ScriptedServer:
                 with server.lock:
                     number = len(server.requests)
                     server.requests.append(request)
-                self.send(server.script(request, number))
+                    server.at_once += 1
+                    server.most_at_once = max(server.most_at_once, server.at_once)
+                reply = server.script(request, number)
+                time.sleep(reply.delay)
+                with server.lock:
+                    server.at_once -= 1
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    self.send(reply)
 
             def send(self, reply: Reply) -> None:
-                time.sleep(reply.delay)
                 whole = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
                 payload = whole.encode()
                 self.send_response(reply.status)
                 kind = "text/html" if isinstance(reply.body, str) else "application/json"
                 for name, value in {"Content-Type": kind, **reply.headers}.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(payload)))
+                self.send_header("Content-Length", str(len(payload) + reply.flood))
                 self.end_headers()
                 if reply.cut:
                     self.wfile.write(payload[: len(payload) // 2])
                     self.wfile.flush()
                     self.connection.shutdown(socket.SHUT_RDWR)
                     self.close_connection = True
+                elif reply.drip:
+                    for byte in payload:
+                        self.wfile.write(bytes([byte]))
+                        self.wfile.flush()
+                        time.sleep(0.1)
                 else:
-                    with suppress(BrokenPipeError, ConnectionResetError):
-                        self.wfile.write(payload)
+                    self.wfile.write(payload)
+                    for _ in range(reply.flood // 65536):
+                        self.wfile.write(b" " * 65536)
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kgbuild.extract.quotes import find_quote
+from kgbuild.extract.llm.quotes import find_quote
 from kgbuild.types import Item
 from plugbase.errors import UserError
 from prompts import load_prompt
