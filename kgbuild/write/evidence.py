@@ -47,7 +47,7 @@ def evidence_line(fact: Fact) -> str:
         f'"confidence": {round(mention.confidence, _DECIMALS)!r}, "source": {encode_basestring(mention.source)}'
     )
     if mention.field is not None:
-        start, end, quote = json.dumps(mention.start), json.dumps(mention.end), _json(mention.quote)
+        start, end, quote = _json(mention.start), _json(mention.end), _json(mention.quote)
         line = f'{line}, "field": "{mention.field}", "start": {start}, "end": {end}, "quote": {quote}'
     return whole_text(line) + "}\n"
 
@@ -87,6 +87,8 @@ def _json_value(value: Scalar) -> str | int | float:
 def _json(value: Scalar | None) -> str:
     if isinstance(value, str):
         return encode_basestring(value)
+    if type(value) in (int, float):
+        return repr(value)
     return json.dumps(value.isoformat() if isinstance(value, date) else value)
 
 

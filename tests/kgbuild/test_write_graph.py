@@ -20,6 +20,7 @@ from rdflib.namespace import DCTERMS, RDF, RDFS, SKOS
 from kgbuild.resolve import Resolution
 from kgbuild.types import CATALOGUE, Fact, Item, Mention, Scalar
 from kgbuild.write import OutputPaths, evidence_record, write_graph
+from kgbuild.write.evidence import evidence_line
 from kgbuild.write.iris import ValueNames, check_base, label_slug, name_slug, whole_text
 from kgbuild.write.turtle import literal
 from plugbase.errors import UserError
@@ -367,3 +368,27 @@ def test_a_write_that_fails_leaves_the_old_graph(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"graph\.ttl: cannot be written: Is a directory"):
         write_graph([], Resolution([]), paths)
     assert paths.graph.read_bytes() == before
+
+
+@given(
+    item=anything,
+    relation=anything,
+    raw_relation=anything,
+    value=scalars,
+    raw_value=scalars,
+    confidence=st.floats(0.01, 1),
+    place=st.none() | st.tuples(st.sampled_from(["title", "description"]), st.integers(0), anything),
+)
+def test_a_line_of_evidence_is_its_record_as_json(
+    item: str,
+    relation: str,
+    raw_relation: str,
+    value: Scalar,
+    raw_value: Scalar,
+    confidence: float,
+    place: tuple[str, int, str] | None,
+) -> None:
+    where = {"field": place[0], "start": place[1], "end": place[1] + 1, "quote": place[2]} if place else {}
+    mention = Mention(item, raw_relation, raw_value, confidence, "x@1", **where)  # type: ignore[arg-type]
+    found = Fact(mention, relation, value, relation)
+    assert evidence_line(found) == whole_text(json.dumps(evidence_record(found), ensure_ascii=False)) + "\n"
