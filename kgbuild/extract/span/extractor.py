@@ -1,0 +1,166 @@
+"""A trained extractor at work: items in, mentions or scored spans out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kgbuild.extract.span import store
+from kgbuild.extract.span.calibration import Calibration
+from kgbuild.extract.span.labels import relation_text
+from kgbuild.extract.span.negation import negated
+from kgbuild.extract.span.reading import Choice, choices, margins_of
+from kgbuild.extract.span.spans import label_pieces, windows_of
+from kgbuild.types import FieldName, Item, Mention
+
+if TYPE_CHECKING:
+    from kgbuild.extract import ExtractionResult
+    from kgbuild.schema import Schema
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSpan:
+    """A span that could be the value of a relation of its item.
+
+    `probability` is calibrated; `fact` says whether the extractor itself takes it for one.
+    """
+
+    relation: str
+    value: str
+    field: FieldName
+    start: int
+    end: int
+    probability: float
+    fact: bool
+
+
+class SpanExtractor:
+    """Reads items with a folder that `kgbuild train-extractor` wrote; loads it on first use.
+
+    Args:
+        folder: the trained extractor.
+        schema: ranges of relations, and definitions of relations that training did not see: an extractor
+            that was trained on definitions is asked for those too. None asks for what it was trained on.
+        relations: ask for these alone.
+
+    Raises:
+        UserError: the folder is no extractor, or is damaged.
+    """
+
+    name = "span"
+    costly = True
+
+    def __init__(
+        self, *, folder: str | Path, schema: Schema | None = None, relations: Sequence[str] | None = None
+    ) -> None:
+        self.folder = Path(folder)
+        self.meta = store.load_meta(self.folder)
+        self.schema = schema
+        self.several: bool = self.meta["several"]
+        self.calibration = Calibration(**self.meta["calibration"])
+        self.definitions = self._definitions(schema)
+        if relations is not None:
+            self.definitions = {name: self.definitions.get(name, "") for name in relations}
+        self.fingerprint = f"span@{VERSION}:{self._digest()}"
+        self._network: Any = None
+        self._labels: Any = None
+
+    @classmethod
+    def load(cls, folder: str | Path, schema: Schema | None = None) -> SpanExtractor:
+        """The extractor of a folder, with the network in memory."""
+        extractor = cls(folder=folder, schema=schema)
+        extractor._load()
+        return extractor
+
+    def extract(self, items: Sequence[Item]) -> Iterator[ExtractionResult]:
+        """Each item with its mentions, in the order given, sorted by field, place and relation."""
+        for item, spans in self.candidates(items):
+            yield item, [self._mention(item, span) for span in spans if span.fact]
+
+    def candidates(
+        self, items: Sequence[Item], least: float = 0.05
+    ) -> Iterator[tuple[Item, list[ScoredSpan]]]:
+        """Each item with every span whose probability is at least `least`, facts or not."""
+        self._load()
+        for item in items:
+            yield item, self._read(item, least)
+
+    def _read(self, item: Item, least: float) -> list[ScoredSpan]:
+        """One item by itself: in a batch, the last bits of a score depend on the other texts."""
+        windows = windows_of(item, self.meta["cut_forms"])
+        spans = [span for window in windows for span in window.spans]
+        if not spans:
+            return []
+        margins = next(margins_of(self._network, [windows], self._labels))
+        found: list[ScoredSpan] = []
+        asked = set(self._asked(item.category))
+        for column, relation in enumerate(self.definitions):
+            if relation not in asked:
+                continue
+            ranked = choices(spans, margins[:, column], several=self.several, bias=self.calibration.bias)
+            stated = [choice for choice in ranked if not self._negated(item, choice)]
+            for rank, choice in enumerate(stated):
+                fact = choice.over > 0 and (self.several or rank == 0)
+                probability = round(self.calibration.probability(choice.logit), 3)
+                if fact or probability >= least:
+                    span = choice.span
+                    found.append(
+                        ScoredSpan(relation, span.text, span.field, span.start, span.end, probability, fact)
+                    )
+        return sorted(found, key=lambda span: (span.field, span.start, span.end, span.relation))
+
+    @staticmethod
+    def _negated(item: Item, choice: Choice) -> bool:
+        return negated(getattr(item, choice.span.field), choice.span.start, choice.span.end)
+
+    def _mention(self, item: Item, span: ScoredSpan) -> Mention:
+        return Mention(
+            item.id,
+            span.relation,
+            span.value,
+            span.probability,
+            f"{self.name}:{self.folder.name}@{VERSION}",
+            span.field,
+            span.start,
+            span.end,
+            span.value,
+            self.schema.range_of(span.relation) if self.schema else None,
+        )
+
+    def _definitions(self, schema: Schema | None) -> dict[str, str]:
+        trained = {entry["name"]: str(entry["definition"]) for entry in self.meta["relations"]}
+        by_definition = sum(map(bool, trained.values())) * 2 > len(trained)
+        if schema is None or not by_definition:
+            return trained
+        return {name: spec.definition for name, spec in schema.relations.items()}
+
+    def _asked(self, category: str) -> Sequence[str]:
+        """A relation that was labelled in some categories only is asked of items of those."""
+        known: list[str] = self.meta["categories"].get(category, [])
+        return known or list(self.definitions)
+
+    def _load(self) -> None:
+        if self._network is not None:
+            return
+        import torch
+
+        from kgbuild.extract.span.network import SpanNetwork, sentence_vectors
+
+        network = SpanNetwork(self.meta["settings"]["adapter_rank"])
+        weights = store.load_weights(self.folder, self.meta)
+        with torch.no_grad():
+            for name, value in network.stored().items():
+                value.copy_(weights[name])
+        self._network = network.eval()
+        pieces = [label_pieces(relation_text(name, text)) for name, text in self.definitions.items()]
+        self._labels = sentence_vectors(pieces)
+
+    def _digest(self) -> str:
+        import hashlib
+
+        told = (VERSION, self.meta["files"], self.meta["calibration"], sorted(self.definitions.items()))
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
