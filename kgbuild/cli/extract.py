@@ -34,6 +34,13 @@ _RELATIONS_SHOWN = 8
     metavar="NAME",
     help=f"What reads the texts: {', '.join(EXTRACTORS)} (catalogue facts alone), or your own module:Class.",
 )
+@click.option(
+    "--extractor",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Read with an extractor that train-extractor wrote.",
+)
 @click.option("--model", help="The model that the openai backend asks.")
 @click.option("--base-url", help="The endpoint that the openai backend asks.")
 @click.option(
@@ -60,6 +67,7 @@ def extract(
     items: str,
     output: Path,
     backend: str,
+    folder: Path | None,
     model: str | None,
     base_url: str | None,
     base: str,
@@ -78,9 +86,17 @@ def extract(
 
     options = {"model": model, "base_url": base_url}
     given: dict[str, object] = {name: value for name, value in options.items() if value is not None}
-    if given and backend in ("local", "none"):
+    if folder is not None:
+        if backend not in ("local", "span"):
+            raise click.UsageError(f"--extractor: not with --backend {backend}")
+        backend = "span"
+    elif backend == "span":
+        raise click.UsageError("--backend span: name the trained folder with --extractor")
+    if given and backend in ("local", "none", "span"):
         names = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         raise click.UsageError(f"{names}: only with --backend openai")
+    if folder is not None:
+        given["folder"] = folder
     if backend == "openai" and workers is not None:
         # What takes time is waiting for the endpoint: that wants questions at once, not processes.
         given["concurrency"], workers = workers, 1
