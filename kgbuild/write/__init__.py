@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kgbuild.types import Fact, Item
-from kgbuild.write.atomic import atomic_text
+from kgbuild.write.atomic import atomic_text, atomic_texts, digest_of, part_of
 from kgbuild.write.evidence import evidence_line, evidence_record, statement_block, surer
 from kgbuild.write.iris import DEFAULT_BASE, ValueNames, check_base, name_slug
 from kgbuild.write.turtle import header, literal, subject_block, text_literal
@@ -67,6 +66,7 @@ def write_graph(
     base: str = DEFAULT_BASE,
     evidence: EvidenceStyle = "file",
     kept_names: Mapping[tuple[str, str], str] | None = None,
+    before_naming: Callable[[str], None] | None = None,
 ) -> None:
     """Write the graph and its evidence; the same items and facts give the same bytes.
 
@@ -79,17 +79,23 @@ def write_graph(
         resolution: its facts in any order; those sorted by item, as resolution gives them, are not copied.
         evidence: "file" writes graph.evidence.jsonl, "inline" writes one rdf:Statement a fact into the graph.
         kept_names: names that values have already, as ValueNames.of takes them.
+        before_naming: called with the graph's digest when the files are whole and before they have their
+            names.
     """
     inline = evidence == "inline"
     names = ValueNames.of(
         {(fact.range, fact.value) for fact in resolution.facts if isinstance(fact.value, str)}, kept_names
     )
     predicates = {name: f"rel:{name_slug(name)}" for name in {fact.relation for fact in resolution.facts}}
-    with contextlib.ExitStack() as files:
-        # Leaving the stack renames the evidence first and the graph last: where there is a new graph, its
-        # evidence is there too.
-        graph = files.enter_context(atomic_text(paths.graph))
-        beside = None if inline else files.enter_context(atomic_text(paths.evidence))
+    # The evidence gets its name first: where there is a new graph, its evidence is there too.
+    files = [paths.graph] if inline else [paths.evidence, paths.graph]
+
+    def whole() -> None:
+        if before_naming:
+            before_naming(str(digest_of(part_of(paths.graph))))
+
+    with atomic_texts(files, whole) as streams:
+        graph, beside = streams[-1], None if inline else streams[0]
         graph.write(header(base, inline_evidence=inline) + "\n")
         for relation, name in sorted(predicates.items(), key=lambda named: named[1]):
             graph.write(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from plugbase.errors import UserError
+
+_BLOCK = 1 << 20
 
 
 @contextlib.contextmanager
@@ -20,16 +23,64 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
     Raises:
         UserError: the file cannot be written, for want of space or of permission.
     """
-    part = path.with_name(f".{path.name}.part")
+    with atomic_texts([path]) as (stream,):
+        yield stream
+
+
+@contextlib.contextmanager
+def atomic_texts(
+    paths: Sequence[Path], before_naming: Callable[[], None] | None = None
+) -> Iterator[list[TextIO]]:
+    """Several text files that take their names together, in the order given, when the block ends well.
+
+    Args:
+        before_naming: called when all of them are whole and on disk, as `part_of` names them, and none has
+            its name yet.
+
+    Raises:
+        UserError: as atomic_text.
+    """
+    parts = [part_of(path) for path in paths]
+    at = paths[-1]
     try:
-        with part.open("w", encoding="utf-8", newline="\n") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
+        with contextlib.ExitStack() as files:
+            streams = []
+            for path, part in zip(paths, parts, strict=True):
+                at = path
+                streams.append(files.enter_context(part.open("w", encoding="utf-8", newline="\n")))
+            yield streams
+            for stream in streams:
+                stream.flush()
+                os.fsync(stream.fileno())
+        if before_naming:
+            before_naming()
     except BaseException as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        for part in parts:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise UserError(f"cannot be written: {error.strerror}", file=str(path)) from error
+            raise UserError(f"cannot be written: {error.strerror}", file=str(at)) from error
         raise
+    # From here on nothing is taken back: whoever is stopped between two names can still give the others.
+    for path, part in zip(paths, parts, strict=True):
+        try:
+            part.replace(path)
+        except OSError as error:
+            raise UserError(f"cannot be written: {error.strerror}", file=str(path)) from error
+
+
+def part_of(path: Path) -> Path:
+    """The name of a file until it is whole."""
+    return path.with_name(f".{path.name}.part")
+
+
+def digest_of(path: Path) -> str | None:
+    """The SHA-256 of a file in hexadecimal digits; None where there is no such file."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    except FileNotFoundError:
+        return None
+    return digest.hexdigest()
