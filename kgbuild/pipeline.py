@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from kgbuild.extract import ExtractionFailure, Extractor, load_extractor
+from kgbuild.extract import BudgetReachedError, ExtractionFailure, Extractor, Metered, load_extractor
 from kgbuild.extract.catalogue import catalogue_mentions
+from kgbuild.extract.llm.spending import Spending
 from kgbuild.extract.workers import extract_here, extract_in_processes
 from kgbuild.read import ItemReader, Reject, stop_at
-from kgbuild.resolve import Resolution, resolve
+from kgbuild.resolve import resolve
 from kgbuild.schema import load_schema
+from kgbuild.summary import ExtractEstimate, ExtractSummary, remaining_file, summarise
 from kgbuild.types import Item, Mention
 from kgbuild.workfile import WorkFile
 from kgbuild.write import DEFAULT_BASE, EvidenceStyle, OutputPaths, check_base, write_graph, write_records
@@ -50,23 +51,29 @@ class ExtractSettings:
     strict: bool = False
 
 
-@dataclass(frozen=True)
-class ExtractSummary:
-    """What a run did, in numbers."""
+def estimate_extract(settings: ExtractSettings, console: Console) -> ExtractEstimate:
+    """What `extract_graph` would ask and pay for; no call is made and no graph written.
 
-    items: int
-    rejected: int
-    failed: int
-    reused: int
-    facts: int
-    facts_by_source: Mapping[str, int]
-    facts_by_relation: Mapping[str, int]
-    values: int
-    values_merged: int
-    relations_merged: int
-    warnings: Mapping[str, int]
-    seconds: float
-    files: Mapping[str, str]
+    Raises:
+        UserError: as `extract_graph`, or the extractor costs nothing.
+    """
+    paths = _check_paths(settings)
+    extractor = load_extractor(
+        settings.backend, schema=load_schema(settings.schema), **settings.backend_options
+    )
+    if not isinstance(extractor, Metered):
+        mend = "leave out --dry-run"
+        raise UserError(f"the backend {settings.backend!r} makes no calls that cost anything", mend=mend)
+    is_new = not paths.work.exists()
+    with WorkFile(paths.work, extractor.fingerprint) as work:
+        rejects = _read(ItemReader(settings.items), work, settings, console)
+        _attach(extractor, work, console)
+        expected = extractor.estimate(chain.from_iterable(work.unanswered(BATCH)))
+        to_ask, n_items = work.count_unanswered(), work.count_items()
+        work.forget_items()
+    if is_new:
+        work.remove()
+    return ExtractEstimate(n_items, len(rejects), n_items - to_ask, to_ask, expected.as_json())
 
 
 def extract_graph(settings: ExtractSettings, console: Console) -> ExtractSummary:
@@ -89,11 +96,23 @@ def extract_graph(settings: ExtractSettings, console: Console) -> ExtractSummary
             write_records(paths.rejected, [reject.as_json() for reject in rejects])
             raise _no_items(settings.items, rejects)
         reused = work.count_items() - work.count_unanswered()
+        if isinstance(extractor, Metered):
+            _attach(extractor, work, console)
         try:
-            failures = _extract(work, extractor, load, settings, console)
+            failures, stopped = _extract(work, extractor, load, settings, console)
         except KeyboardInterrupt:
             console.note("\nwhat was read out so far is kept: the same command carries on there")
             raise
+        finally:
+            if isinstance(extractor, Metered):
+                extractor.close()
+        failed = {failure.value for failure in failures}
+        remaining = list(work.remaining(failed)) if stopped else []
+        write_records(remaining_file(paths), [{"id": name, "line": line} for name, line in remaining])
+        spending = None
+        if isinstance(extractor, Metered):
+            every_run = Spending(work.calls())
+            spending = {"this run": extractor.spent.as_json(), "this graph": every_run.as_json()}
         console.detail("resolving")
         resolution = resolve(_mentions(work), schema, overrides=settings.overrides)
         console.detail("writing")
@@ -104,7 +123,23 @@ def extract_graph(settings: ExtractSettings, console: Console) -> ExtractSummary
         work.forget_items()
     if not extractor.costly and not failures:
         work.remove()
-    return _summary(paths, resolution, n_items, rejects, failures, reused, reader, time.monotonic() - began)
+    return summarise(
+        paths,
+        resolution,
+        reader.warnings,
+        items=n_items,
+        rejected=len(rejects),
+        failed=len(failures),
+        reused=reused,
+        stopped=stopped,
+        remaining=remaining,
+        spending=spending,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _attach(extractor: Metered, work: WorkFile, console: Console) -> None:
+    extractor.attach(tell=console.warn, earlier=work.calls(), keep_call=work.keep_call, memory=work.memory)
 
 
 def _check_paths(settings: ExtractSettings) -> OutputPaths:
@@ -115,7 +150,7 @@ def _check_paths(settings: ExtractSettings) -> OutputPaths:
     if settings.output.suffix != ".ttl":
         # The ending tells other tools the format, and the files beside the graph are named after it.
         raise UserError("the graph is Turtle", file=str(settings.output), mend="let its name end in .ttl")
-    written = (paths.graph, paths.evidence, paths.merges, paths.rejected, paths.work)
+    written = (paths.graph, paths.evidence, paths.merges, paths.rejected, paths.work, remaining_file(paths))
     for given in (settings.items, settings.overrides, settings.schema):
         if (
             given is not None
@@ -162,8 +197,8 @@ def _extract(
     load: partial[Extractor],
     settings: ExtractSettings,
     console: Console,
-) -> list[Reject]:
-    """Answer every item that has no answer yet; return the items that gave none."""
+) -> tuple[list[Reject], str | None]:
+    """Answer every item that has no answer yet; return the items that gave none, and the limit that ended it."""
     pending, total = work.count_unanswered(), work.count_items()
     if pending and pending < total:
         console.note(f"carrying on: {total - pending} of {total} items were answered before")
@@ -173,8 +208,16 @@ def _extract(
     if workers > 1 and pending > BATCH:
         results = extract_in_processes(load, batches, min(workers, math.ceil(pending / BATCH)))
     lines: dict[str, Reject] = {}
+    stopped: str | None = None
     with console.progress("extracting", total, done=total - pending) as progress:
-        for item, result in results:
+        while True:
+            try:
+                item, result = next(results)
+            except StopIteration:
+                break
+            except BudgetReachedError as error:
+                stopped = str(error)
+                break
             if isinstance(result, ExtractionFailure):
                 line = work.line_of(item)
                 reason = f"no facts from the text: {result.reason}"
@@ -184,7 +227,7 @@ def _extract(
             else:
                 work.answer(item, [_whole(mention) for mention in result])
             progress.advance()
-    return sorted(lines.values(), key=lambda reject: reject.line)
+    return sorted(lines.values(), key=lambda reject: reject.line), stopped
 
 
 def _workers_for(backend: str, pending: int) -> int:
@@ -216,42 +259,3 @@ def _no_items(file: str, rejects: list[Reject]) -> UserError:
     return UserError(
         f"all {len(rejects)} lines were rejected; the first: {first.reason}", file=file, line=first.line
     )
-
-
-def _summary(
-    paths: OutputPaths,
-    resolution: Resolution,
-    n_items: int,
-    rejects: list[Reject],
-    failures: list[Reject],
-    reused: int,
-    reader: ItemReader,
-    seconds: float,
-) -> ExtractSummary:
-    by_kind = Counter(merge.kind for merge in resolution.merges)
-    written = {
-        "graph": paths.graph,
-        "evidence": paths.evidence,
-        "merges": paths.merges,
-        "rejected": paths.rejected,
-    }
-    return ExtractSummary(
-        items=n_items,
-        rejected=len(rejects),
-        failed=len(failures),
-        reused=reused,
-        facts=len(resolution.facts),
-        facts_by_source=_counted(fact.mention.source for fact in resolution.facts),
-        facts_by_relation=_counted(fact.relation for fact in resolution.facts),
-        values=len({(fact.range, fact.value) for fact in resolution.facts if isinstance(fact.value, str)}),
-        values_merged=by_kind["value"],
-        relations_merged=by_kind["relation"],
-        warnings={text: count for text, (_, count) in sorted(reader.warnings.items())},
-        seconds=round(seconds, 3),
-        files={name: str(path) for name, path in written.items() if path.exists()},
-    )
-
-
-def _counted(names: Iterable[str]) -> dict[str, int]:
-    """Most frequent first, ties by name."""
-    return dict(sorted(Counter(names).items(), key=lambda counted: (-counted[1], counted[0])))

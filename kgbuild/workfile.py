@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, MutableMapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from kgbuild.extract.llm.spending import CallRecord
 from kgbuild.types import Item, Mention, Scalar
 from kgbuild.write.iris import whole_text
 from plugbase.errors import UserError
@@ -20,6 +22,8 @@ _FORMAT = 1
 _MENTION = tuple(field.name for field in fields(Mention))
 _TABLES = """
 create table if not exists answers (key blob primary key, mentions text not null) without rowid;
+create table if not exists calls (number integer primary key, record text not null);
+create table if not exists memory (name text primary key, value text not null) without rowid;
 drop table if exists items;
 create table items (
     id blob primary key, line integer not null unique, key blob not null, item text not null
@@ -30,7 +34,8 @@ create table items (
 class WorkFile:
     """Items by id, and what the extractor answered for them, keyed by the item's content and the fingerprint.
 
-    Answers outlive the run that wrote them; items are filled anew by every run. Ids are kept as UTF-8 bytes,
+    Answers outlive the run that wrote them, and so do the calls that were paid for and what was learnt about the
+    server; items are filled anew by every run. Ids are kept as UTF-8 bytes,
     whose order is the order of code points. One process at a time has the file.
 
     Raises:
@@ -142,12 +147,58 @@ class WorkFile:
             (whole_text(record), item.id.encode()),
         )
 
+    def remaining(self, failed: Container[str]) -> Iterator[tuple[str, int]]:
+        """(id, line) of the items that have no answer and did not fail, in the order of the input."""
+        query = "select id, line from items where key not in (select key from answers) order by line"
+        with closing(self._db.execute(query)) as rows:
+            for identifier, line in rows:
+                if identifier.decode() not in failed:
+                    yield identifier.decode(), line
+
+    def calls(self) -> list[CallRecord]:
+        """Every call that was made for this graph, in order."""
+        rows = self._db.execute("select record from calls order by number")
+        return [CallRecord.of_json(json.loads(record)) for (record,) in rows]
+
+    def keep_call(self, record: CallRecord) -> None:
+        """Keep a call; on disk when this returns."""
+        self._db.execute("insert into calls (record) values (?)", (json.dumps(record.as_json()),))
+
+    @property
+    def memory(self) -> MutableMapping[str, Any]:
+        """What runs on this graph leave to the next one, by name; values are JSON."""
+        return _Memory(self._db)
+
     def answered(self) -> Iterator[tuple[Item, list[Mention]]]:
         """All items, sorted by id, each with what was found in it; nothing where it has no answer."""
         query = "select item, mentions from items left join answers using (key) order by id"
         with closing(self._db.execute(query)) as rows:
             for record, mentions in rows:
                 yield _item_of(record), [_mention_of(values) for values in json.loads(mentions or "[]")]
+
+
+class _Memory(MutableMapping[str, Any]):
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __getitem__(self, name: str) -> Any:
+        row = self._db.execute("select value from memory where name = ?", (name,)).fetchone()
+        if row is None:
+            raise KeyError(name)
+        return json.loads(row[0])
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._db.execute("insert or replace into memory values (?, ?)", (name, json.dumps(value)))
+
+    def __delitem__(self, name: str) -> None:
+        if not self._db.execute("delete from memory where name = ?", (name,)).rowcount:
+            raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name for (name,) in self._db.execute("select name from memory order by name")])
+
+    def __len__(self) -> int:
+        return int(self._db.execute("select count(*) from memory").fetchone()[0])
 
 
 def _to_json(value: Scalar) -> object:

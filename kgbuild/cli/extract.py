@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from kgbuild.cli.llm import llm_options, refuse_llm_options
 from kgbuild.extract import EXTRACTORS
+from kgbuild.extract.llm.spending import spending_rows
 from plugbase.console import Console, columns, console_options, duration
 from plugbase.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from kgbuild.pipeline import ExtractSummary
+    from kgbuild.summary import ExtractEstimate, ExtractSummary
 
 _RELATIONS_SHOWN = 8
 
@@ -41,8 +43,8 @@ _RELATIONS_SHOWN = 8
     metavar="FOLDER",
     help="Read with an extractor that train-extractor wrote.",
 )
-@click.option("--model", help="The model that the openai backend asks.")
-@click.option("--base-url", help="The endpoint that the openai backend asks.")
+@llm_options
+@click.option("--dry-run", is_flag=True, help="With openai: print tokens and price; make no call.")
 @click.option(
     "--base", default="urn:kgbuild:", show_default=True, metavar="IRI", help="What IRIs begin with."
 )
@@ -68,8 +70,8 @@ def extract(
     output: Path,
     backend: str,
     folder: Path | None,
-    model: str | None,
-    base_url: str | None,
+    llm: dict[str, object],
+    dry_run: bool,
     base: str,
     evidence: Literal["file", "inline"],
     schema: Path | None,
@@ -82,19 +84,16 @@ def extract(
 
     A run that was stopped carries on where it was when the same command is given again.
     """
-    from kgbuild.pipeline import ExtractSettings, extract_graph
+    from kgbuild.pipeline import ExtractSettings, estimate_extract, extract_graph
 
-    options = {"model": model, "base_url": base_url}
-    given: dict[str, object] = {name: value for name, value in options.items() if value is not None}
+    given = dict(llm)
     if folder is not None:
         if backend not in ("local", "span"):
             raise click.UsageError(f"--extractor: not with --backend {backend}")
         backend = "span"
     elif backend == "span":
         raise click.UsageError("--backend span: name the trained folder with --extractor")
-    if given and backend in ("local", "none", "span"):
-        names = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise click.UsageError(f"{names}: only with --backend openai")
+    refuse_llm_options({**llm, **({"dry_run": True} if dry_run else {})}, backend)
     if folder is not None:
         given["folder"] = folder
     if backend == "openai" and workers is not None:
@@ -112,9 +111,31 @@ def extract(
         workers=workers,
         strict=strict,
     )
+    if dry_run:
+        estimate = estimate_extract(settings, console)
+        console.result(asdict(estimate), estimate_text(estimate))
+        return ExitStatus.DONE
     summary = extract_graph(settings, console)
     console.result(asdict(summary), summary_text(summary))
+    if summary.stopped:
+        return ExitStatus.BUDGET
     return ExitStatus.REJECTED if summary.rejected or summary.failed else ExitStatus.DONE
+
+
+def estimate_text(estimate: ExtractEstimate) -> str:
+    """What a run would cost, on one screen."""
+    head = [
+        ("items", estimate.items),
+        ("  answered before", estimate.reused),
+        ("  to ask about", estimate.to_ask),
+    ]
+    return "\n".join(
+        [
+            f"{estimate.spending['calls']:,} calls would be made; tokens are guessed, repetitions not counted",
+            columns(head),
+            columns(spending_rows(estimate.spending)),
+        ]
+    )
 
 
 def summary_text(summary: ExtractSummary) -> str:
@@ -126,6 +147,8 @@ def summary_text(summary: ExtractSummary) -> str:
         head.append(("rejected lines", summary.rejected))
     if summary.failed:
         head.append(("items whose text gave no answer", summary.failed))
+    if summary.stopped:
+        head.append(("items not asked about yet", summary.remaining))
     head.append(("facts", summary.facts))
     sources: dict[str, int] = {}
     for source, count in summary.facts_by_source.items():
@@ -146,5 +169,32 @@ def summary_text(summary: ExtractSummary) -> str:
             columns(head),
             f"  relations: {relations}" + (f" and {more} more" if more > 0 else ""),
             *(f"  {name}: {path}" for name, path in summary.files.items() if name != "graph"),
+            *_spending_lines(summary),
+            *_stopped_lines(summary),
         ]
     )
+
+
+def _spending_lines(summary: ExtractSummary) -> list[str]:
+    if summary.spending is None:
+        return []
+    run, graph = summary.spending["this run"], summary.spending["this graph"]
+    lines = [f"{run['calls']:,} calls answered {run['items']:,} items", columns(spending_rows(run))]
+    if graph["calls"] > run["calls"]:
+        usd = graph["all"]["usd"]
+        price = "unknown" if isinstance(usd, str) else f"{usd:.4f} USD"
+        lines.append(
+            f"  with the runs before it: {graph['calls']:,} calls, {graph['all']['tokens']:,} tokens, {price}"
+        )
+    return lines
+
+
+def _stopped_lines(summary: ExtractSummary) -> list[str]:
+    if summary.stopped is None:
+        return []
+    names = ", ".join(repr(name) for name in summary.remaining_first)
+    more = summary.remaining - len(summary.remaining_first)
+    return [
+        f"stopped: {summary.stopped}; the same command carries on",
+        f"  not asked about yet: {names}" + (f" and {more:,} more" if more > 0 else ""),
+    ]

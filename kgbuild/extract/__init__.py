@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
@@ -11,9 +11,18 @@ from kgbuild.types import Item, Mention
 from plugbase.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
+    from kgbuild.extract.llm.spending import CallRecord, Spending
     from kgbuild.schema import Schema
 
-__all__ = ["EXTRACTORS", "ExtractionFailure", "ExtractionResult", "Extractor", "load_extractor"]
+__all__ = [
+    "EXTRACTORS",
+    "BudgetReachedError",
+    "ExtractionFailure",
+    "ExtractionResult",
+    "Extractor",
+    "Metered",
+    "load_extractor",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,10 @@ class ExtractionFailure:
     """An item that gave no answer, and why; the run goes on and the rejects name the item and the reason."""
 
     reason: str
+
+
+class BudgetReachedError(Exception):
+    """The next call could pass a limit; the text says which. What was answered so far stands."""
 
 
 ExtractionResult = tuple[Item, list[Mention] | ExtractionFailure]
@@ -46,9 +59,44 @@ class Extractor(Protocol):
         ...
 
 
+@runtime_checkable
+class Metered(Protocol):
+    """An extractor whose calls cost money. It takes items as a stream, and raises BudgetReachedError."""
+
+    @property
+    def spent(self) -> Spending:
+        """What this run's calls came to."""
+        ...
+
+    def attach(
+        self,
+        *,
+        tell: Callable[[str], None],
+        earlier: Iterable[CallRecord],
+        keep_call: Callable[[CallRecord], None],
+        memory: MutableMapping[str, Any],
+    ) -> None:
+        """Connect it with a run: whom to tell of waits, the calls of earlier runs, where to keep new ones, and
+        a memory for what it learns about the server."""
+        ...
+
+    def estimate(self, items: Iterable[Item]) -> Spending:
+        """What asking about these items would come to, without a call."""
+        ...
+
+    def extract(self, items: Iterable[Item]) -> Iterator[ExtractionResult]:
+        """As Extractor.extract, reading on only as it needs more items."""
+        ...
+
+    def close(self) -> None:
+        """End the connections."""
+        ...
+
+
 EXTRACTORS: dict[str, str] = {
     "local": "kgbuild.extract.local:LocalExtractor",
     "openai": "kgbuild.extract.llm.extractor:OpenAIExtractor",
+    "span": "kgbuild.extract.span.extractor:SpanExtractor",
     "none": "kgbuild.extract.catalogue:NoExtractor",
 }
 """Name on the command line -> "module:class"."""

@@ -6,9 +6,10 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from kgbuild.extract import ExtractionFailure, ExtractionResult, Extractor
+from kgbuild.extract import ExtractionFailure, ExtractionResult, Extractor, Metered
 from kgbuild.types import Item
 from plugbase.errors import UserError
 
@@ -20,7 +21,14 @@ LoadExtractor = Callable[[], Extractor]
 
 
 def extract_here(extractor: Extractor, batches: Iterable[Sequence[Item]]) -> Iterator[ExtractionResult]:
-    """Results as they come, from this process."""
+    """Results as they come, from this process.
+
+    Raises:
+        BudgetReachedError: a limit of a metered extractor was reached.
+    """
+    if isinstance(extractor, Metered):
+        yield from extractor.extract(chain.from_iterable(batches))
+        return
     for batch in batches:
         yield from _extract_batch(extractor, batch)
 

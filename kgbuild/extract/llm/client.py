@@ -235,7 +235,7 @@ def _bounded(response: Any) -> Any:
     # The SDK's own HTTP library, whichever its version uses.
     httpx: Any = import_module(type(response).__module__.partition(".")[0])
 
-    class Bounded(httpx.AsyncByteStream):  # type: ignore[misc]
+    class Bounded(httpx.AsyncByteStream):
         def __init__(self, stream: Any) -> None:
             self._stream = stream
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from kgbuild.extract import ExtractionResult
+from kgbuild.extract import BudgetReachedError, ExtractionResult
 from kgbuild.extract.llm import GroupItems, Question, Reading, Shots
 from kgbuild.extract.llm.accounts import Accounts
 from kgbuild.extract.llm.answers import Checker, CutOffError
@@ -22,7 +22,7 @@ from kgbuild.extract.llm.ladder import Ladder
 from kgbuild.extract.llm.prices import load_prices, price_of
 from kgbuild.extract.llm.questions import ANSWER_SCHEMA, Messages, pack
 from kgbuild.extract.llm.reading import Reader
-from kgbuild.extract.llm.spending import Budget, BudgetReachedError, CallRecord, Spending
+from kgbuild.extract.llm.spending import Budget, CallRecord, Spending
 from kgbuild.types import Item
 from plugbase.errors import UserError
 from prompts import load_prompt
@@ -64,8 +64,6 @@ class OpenAIExtractor:
 
     name = "openai"
     costly = True
-    streams = True
-    """`extract` takes items as they come and reads on only as it needs them."""
 
     def __init__(
         self,
@@ -142,7 +140,7 @@ class OpenAIExtractor:
         """Connect the extractor with a run's work file: `earlier` calls, where to keep new ones, and a memory
         for what was learnt about the server."""
         self.tell, self._memory = tell, memory
-        self._accounts.attach(earlier, keep_call)
+        self._accounts.attach((call for call in earlier if call.model == self.model), keep_call)
         self.close()
         self._ladder = Ladder(ANSWER_SCHEMA, memory.get(self._server))
 

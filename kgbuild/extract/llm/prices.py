@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from plugbase.errors import UserError, did_you_mean
 
@@ -74,7 +75,7 @@ def _read(file: Path) -> dict[str, Price]:
     return {str(model): _price(str(model), given, file) for model, given in models.items()}
 
 
-def _price(model: str, given: object, file: Path) -> Price:
+def _price(model: str, given: Any, file: Path) -> Price:
     if not isinstance(given, dict) or not {"prompt", "completion"} <= given.keys():
         mend = f"write '{model}: {{prompt: 0.25, completion: 2}}', in dollars per million tokens"
         raise UserError(f"the price of {model!r} needs 'prompt' and 'completion'", file=str(file), mend=mend)

@@ -13,10 +13,6 @@ STAGES = ("prompt", "cached prompt", "completion")
 """What tokens are priced by; "prompt" leaves out what the server had cached."""
 
 
-class BudgetReachedError(Exception):
-    """The next call could pass a limit; the text says which. What was answered so far stands."""
-
-
 @dataclass(frozen=True, slots=True)
 class CallRecord:
     """One call. `items` got their answer by it; `prompt` includes `cached`; `usd` goes by STAGES, None where
@@ -39,8 +35,8 @@ class CallRecord:
     @classmethod
     def of_json(cls, kept: list[Any]) -> CallRecord:
         """The record that `as_json` made."""
-        *counts, usd = kept
-        return cls(*counts, None if usd is None else tuple(usd))
+        model, items, prompt, cached, completion, guess, usd = kept
+        return cls(model, items, prompt, cached, completion, guess, None if usd is None else tuple(usd))
 
 
 class Spending:
