@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,14 +27,14 @@ def resolve(mentions: Iterable[Mention], schema: Schema, *, overrides: Path | No
     evidence: the catalogue's before any other, then the surest. docs/resolution.md tells the rules.
 
     Args:
-        mentions: what the sources say, in their own words; held in memory.
+        mentions: what the sources say, in their own words; held in memory, each text once.
         schema: the relations that are known, with their wordings and ranges.
         overrides: a YAML or JSONL file of merges that the user demands or forbids.
 
     Raises:
         UserError: the overrides cannot be read, name something that is not there, or contradict each other.
     """
-    given = list(mentions)
+    given = list(_each_text_once(mentions))
     entries = read_overrides(overrides) if overrides is not None else []
     wordings = _support((mention.relation, mention) for mention in given)
     by_hand = rule(_of_kind(entries, "relation"), {"": {*wordings, *schema.relations}})
@@ -60,6 +60,21 @@ def resolve(mentions: Iterable[Mention], schema: Schema, *, overrides: Path | No
         values=other_labels,
         merges=sorted(merges),
     )
+
+
+def _each_text_once(mentions: Iterable[Mention]) -> Iterator[Mention]:
+    """The same mentions, equal texts being one object: a million mentions hold far fewer texts."""
+    kept: dict[str, str] = {}
+    for one in mentions:
+        item, relation, source = (
+            kept.setdefault(text, text) for text in (one.item, one.relation, one.source)
+        )
+        value = kept.setdefault(one.value, one.value) if isinstance(one.value, str) else one.value
+        quote = None if one.quote is None else kept.setdefault(one.quote, one.quote)
+        value_range = None if one.range is None else kept.setdefault(one.range, one.range)
+        yield Mention(
+            item, relation, value, one.confidence, source, one.field, one.start, one.end, quote, value_range
+        )
 
 
 def _of_kind(entries: Sequence[Override], kind: str) -> list[Override]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, cached_property
@@ -39,13 +40,37 @@ def guard_tables() -> dict[str, Any]:
     marks = {}
     for name in ("qualifiers", "units"):
         marks.update({word: group[0] for group in loaded[name] for word in group})
+    units = {word: group[0] for group in loaded["units"] for word in group}
     opposites: dict[str, list[tuple[int, str]]] = {}
     for number, group in enumerate(loaded["opposites"]):
         for entry in group:
             words = entry.split("/")
             for word in words:
                 opposites.setdefault(word, []).append((number, words[0]))
-    return {**loaded, "marks": marks, "opposites": opposites}
+    return {**loaded, "marks": marks, "unit_names": units, "opposites": opposites}
+
+
+@cache
+def _synonyms() -> tuple[dict[str, str], dict[str, str]]:
+    """synonyms.yaml: phrase -> the first way to say it, for words in a label and for whole names of places."""
+    import yaml
+
+    loaded: dict[str, list[list[str]]] = yaml.safe_load(
+        Path(__file__).with_name("synonyms.yaml").read_text(encoding="utf-8")
+    )
+    words, places = (
+        {
+            " ".join(_singulars(Label(phrase))): " ".join(_singulars(Label(group[0])))
+            for group in loaded[name]
+            for phrase in group
+        }
+        for name in ("words", "places")
+    )
+    return words, places
+
+
+def _singulars(label: Label) -> list[str]:
+    return [singular(word) for word in label.alike_key]
 
 
 @cache
@@ -108,7 +133,7 @@ class Label:
         """The words with usual abbreviations written out and numbers as digits."""
         tokens = self._written_out()
         cased = cased_tokens(self._turned)
-        return with_numbers(tokens, cased if len(cased) == len(tokens) else tokens)
+        return _with_units(with_numbers(tokens, cased if len(cased) == len(tokens) else tokens))
 
     def _written_out(self) -> list[str]:
         before_number: dict[str, str] = tables()["before_number"]
@@ -117,7 +142,7 @@ class Label:
             if token in before_number and at + 1 < len(tokens) and _is_count(tokens[at + 1]):
                 tokens[at] = before_number[token]
         if self.kind in (RangeKind.PLAIN, RangeKind.PLACE):
-            tokens = _with_phrases(tokens)
+            tokens = _with_phrases(tokens, tables()["phrases"]) or tokens
         return [tables()["spellings"].get(token, token) for token in tokens]
 
     @cached_property
@@ -181,13 +206,19 @@ class Label:
             self.kind is RangeKind.PLACE and self.proper
         ):
             return None
-        words = [singular(word) for word in self.alike_key]
-        if words.count("of") == 1:
-            at = words.index("of")
-            tail = [word for word in words[at + 1 :] if word not in _ARTICLES]
-            if at and tail and not any(word in _ARTICLES for word in words[:at]):
-                words = [*tail, *words[:at]]
-        return tuple(words)
+        return _turned_of(_singulars(self))
+
+    @cached_property
+    def meant_key(self) -> tuple[str, ...] | None:
+        """The plural key with every phrase of synonyms.yaml put into its usual way; None where it holds none."""
+        words, places = _synonyms()
+        plain = _singulars(self)
+        if self.kind is RangeKind.PLACE and (place := places.get(" ".join(plain))):
+            return tuple(place.split(" "))
+        if self.plural_key is None:
+            return None
+        meant = _with_phrases(plain, words)
+        return None if meant is None else _turned_of(meant)
 
 
 def _is_count(token: str) -> bool:
@@ -196,18 +227,42 @@ def _is_count(token: str) -> bool:
     )
 
 
-def _with_phrases(tokens: list[str]) -> list[str]:
-    phrases: dict[str, str] = tables()["phrases"]
+def _with_units(words: list[str]) -> list[str]:
+    """The words with each unit after a number under its first name in guards.yaml: "8 gigabytes" as "8 gb".
+
+    "in" is an inch only at the end of a label.
+    """
+    known: dict[str, str] = guard_tables()["unit_names"]
+    out = list(words)
+    for at in range(1, len(words)):
+        word = words[at] if words[at] in known else singular(words[at])
+        if word in known and words[at - 1][0].isdigit() and (word != "in" or at + 1 == len(words)):
+            out[at] = known[word]
+    return out
+
+
+def _turned_of(words: list[str]) -> tuple[str, ...]:
+    """ "rivalry of toy" as "toy rivalry"."""
+    if words.count("of") == 1:
+        at = words.index("of")
+        tail = [word for word in words[at + 1 :] if word not in _ARTICLES]
+        if at and tail and not any(word in _ARTICLES for word in words[:at]):
+            words = [*tail, *words[:at]]
+    return tuple(words)
+
+
+def _with_phrases(tokens: list[str], phrases: Mapping[str, str]) -> list[str] | None:
+    """The words with the longest phrases replaced, from the left; None where there is none to replace."""
     out: list[str] = []
-    at = 0
+    at, found = 0, False
     while at < len(tokens):
         for length in (4, 3, 2, 1):
             phrase = phrases.get(" ".join(tokens[at : at + length])) if at + length <= len(tokens) else None
             if phrase:
                 out.extend(phrase.split(" "))
-                at += length
+                at, found = at + length, True
                 break
         else:
             out.append(tokens[at])
             at += 1
-    return out
+    return out if found else None

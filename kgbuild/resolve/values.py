@@ -29,15 +29,16 @@ NEAR_IN_MEANING = 0.88
 "haunted mansion" at it, with the next bar before them."""
 NEAR_IN_THE_REST = 0.75
 """Least cosine of what is left of two labels without the words they share."""
-MOST_ENCODED = 10_000
-"""Labels that are encoded in one run, shared out among the ranges; the best supported first: half a minute on
-one core."""
+MOST_ENCODED = 20_000
+"""Labels that are encoded in one run, shared out among the ranges; the best supported first: half a minute
+on one core."""
 
 SAME_LETTERS = "same letters"
 SAME_WORDS = "same words"
 SAME_SINGULAR = "same words in the singular"
 MISSPELT = "misspelling"
 INITIALS = "initials"
+SYNONYMS = "synonyms"
 NEAR_MEANING = "near in meaning"
 BY_HAND = "overrides file"
 Order = tuple[bool, int, bool, str]
@@ -233,10 +234,9 @@ class _Clusters:
         label = node.label
         for leader in _distinct(self.by_key[key] for key in _keys(label)):
             if conflict(label, leader.label) is None:
-                same = label.alike_key == leader.label.alike_key
-                yield leader, 0.98 if same else 0.95, SAME_WORDS if same else SAME_SINGULAR
+                yield leader, *_words_in_common(label, leader.label)
         for leader in _distinct(self.by_slip.get(slip, ()) for slip in slip_signatures(label)):
-            score = misspelling(label, leader.label)
+            score = misspelling(label, leader.label) if _may_be_slip(node, leader) else None
             if score is not None and conflict(label, leader.label) is None:
                 yield leader, score, MISSPELT
         for other, nearness in self.by_meaning.get(node, ()):
@@ -308,8 +308,24 @@ def _written_out(abbreviated: Mapping[_Node, Sequence[_Node]]) -> dict[_Node, li
 def _keys(label: Label) -> list[tuple[str, ...]]:
     """Labels of the same words share one of their keys; the first element keeps the kinds of key apart."""
     alike = ("".join(label.alike_key) if not label.numbers else " ".join(label.alike_key),)
-    plural = label.plural_key
-    return [alike] if plural is None else [alike, ("singular", *plural)]
+    plural, meant = label.plural_key, label.meant_key
+    keys = [alike] if plural is None else [alike, ("singular", *plural)]
+    return keys if meant is None else [*keys, ("meant", *meant)]
+
+
+def _words_in_common(a: Label, b: Label) -> tuple[float, str]:
+    """Score and reason of a merge of two labels that share a key."""
+    if a.alike_key == b.alike_key:
+        return 0.98, SAME_WORDS
+    if a.plural_key is not None and a.plural_key == b.plural_key:
+        return 0.95, SAME_SINGULAR
+    return 0.9, SYNONYMS
+
+
+def _may_be_slip(node: _Node, leader: _Node) -> bool:
+    """A slip is rare beside the right spelling: two names that many sources write are two names."""
+    seen = node.support.mentions
+    return node.label.kind is RangeKind.PLAIN or seen <= 2 or seen * 5 <= leader.support.mentions
 
 
 def _distinct(groups: Iterable[Iterable[_Node]]) -> list[_Node]:
