@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -17,7 +17,7 @@ from kgbuild.extract.catalogue import catalogue_mentions
 from kgbuild.extract.llm.spending import Spending
 from kgbuild.extract.workers import extract_here, extract_in_processes
 from kgbuild.read import ItemReader, Reject, stop_at
-from kgbuild.resolve import resolve
+from kgbuild.resolve import Resolution, resolve
 from kgbuild.schema import load_schema
 from kgbuild.summary import ExtractEstimate, ExtractSummary, remaining_file, summarise
 from kgbuild.types import Item, Mention
@@ -30,6 +30,8 @@ from plugbase.tables import STDIN
 
 BATCH = 16
 """Items that go to an extractor at once; with several workers, what a kill can lose a worker."""
+LIMITS = ("max_usd", "max_tokens")
+"""Options that hold for one run alone."""
 _WORTH_A_PROCESS = 200
 _MOST_WORKERS = 4
 
@@ -65,12 +67,11 @@ def estimate_extract(settings: ExtractSettings, console: Console) -> ExtractEsti
         mend = "leave out --dry-run"
         raise UserError(f"the backend {settings.backend!r} makes no calls that cost anything", mend=mend)
     is_new = not paths.work.exists()
-    with WorkFile(paths.work, extractor.fingerprint) as work:
+    with WorkFile(paths.work, extractor.fingerprint) as work, work.trial():
         rejects = _read(ItemReader(settings.items), work, settings, console)
         _attach(extractor, work, console)
         expected = extractor.estimate(chain.from_iterable(work.unanswered(BATCH)))
         to_ask, n_items = work.count_unanswered(), work.count_items()
-        work.forget_items()
     if is_new:
         work.remove()
     return ExtractEstimate(n_items, len(rejects), n_items - to_ask, to_ask, expected.as_json())
@@ -94,40 +95,73 @@ def extract_graph(settings: ExtractSettings, console: Console) -> ExtractSummary
         rejects = _read(reader, work, settings, console)
         if not work.count_items():
             write_records(paths.rejected, [reject.as_json() for reject in rejects])
-            raise _no_items(settings.items, rejects)
-        reused = work.count_items() - work.count_unanswered()
+            raise no_items(settings.items, rejects)
+        return build_graph(work, extractor, load, settings, console, rejects, reader.warnings, began=began)
+
+
+def build_graph(
+    work: WorkFile,
+    extractor: Extractor,
+    load: partial[Extractor],
+    settings: ExtractSettings,
+    console: Console,
+    rejects: list[Reject],
+    warnings: Mapping[str, tuple[int, int]],
+    *,
+    began: float,
+    name_values: Callable[[Resolution], Mapping[tuple[str, str], str]] | None = None,
+) -> ExtractSummary:
+    """From the items of a work file to the graph, with all files beside it.
+
+    Args:
+        work: open, with at least one item.
+        load: makes the extractor once more, in another process.
+        rejects: lines of the input that became no item.
+        warnings: what was odd about the input, as ItemReader has it.
+        began: when the run began, as time.monotonic tells it.
+        name_values: the names that values have already and keep.
+    """
+    paths, schema = OutputPaths(settings.output), load_schema(settings.schema)
+    reused = work.count_items() - work.count_unanswered()
+    if isinstance(extractor, Metered):
+        _attach(extractor, work, console)
+    try:
+        failures, stopped = _extract(work, extractor, load, settings, console)
+    except KeyboardInterrupt:
+        console.note("\nwhat was read out so far is kept: the same command carries on there")
+        raise
+    finally:
         if isinstance(extractor, Metered):
-            _attach(extractor, work, console)
-        try:
-            failures, stopped = _extract(work, extractor, load, settings, console)
-        except KeyboardInterrupt:
-            console.note("\nwhat was read out so far is kept: the same command carries on there")
-            raise
-        finally:
-            if isinstance(extractor, Metered):
-                extractor.close()
-        failed = {failure.value for failure in failures}
-        remaining = list(work.remaining(failed)) if stopped else []
-        write_records(remaining_file(paths), [{"id": name, "line": line} for name, line in remaining])
-        spending = None
-        if isinstance(extractor, Metered):
-            every_run = Spending(work.calls())
-            spending = {"this run": extractor.spent.as_json(), "this graph": every_run.as_json()}
-        console.detail("resolving")
-        resolution = resolve(_mentions(work), schema, overrides=settings.overrides)
-        console.detail("writing")
-        write_graph(work.items(), resolution, paths, base=settings.base, evidence=settings.evidence)
-        write_records(paths.merges, [merge.as_json() for merge in resolution.merges])
-        write_records(paths.rejected, [reject.as_json() for reject in [*rejects, *failures]])
-        n_items = work.count_items()
-        work.forget_items()
-    if not extractor.costly and not failures:
-        work.remove()
+            extractor.close()
+    failed = {failure.value for failure in failures}
+    remaining = list(work.remaining(failed)) if stopped else []
+    write_records(remaining_file(paths), [{"id": name, "line": line} for name, line in remaining])
+    spending = None
+    if isinstance(extractor, Metered):
+        every_run = Spending(work.calls())
+        spending = {"this run": extractor.spent.as_json(), "this graph": every_run.as_json()}
+    console.detail("resolving")
+    resolution = resolve(_mentions(work), schema, overrides=settings.overrides)
+    console.detail("writing")
+    write_graph(
+        work.items(),
+        resolution,
+        paths,
+        base=settings.base,
+        evidence=settings.evidence,
+        kept_names=name_values(resolution) if name_values else None,
+        before_naming=work.promise,
+    )
+    write_records(paths.merges, [merge.as_json() for merge in resolution.merges])
+    write_records(paths.rejected, [reject.as_json() for reject in [*rejects, *failures]])
+    work.memory["settings"] = remembered(settings, extractor.fingerprint)
+    work.memory["spent"] = not extractor.costly and not failures
+    work.settle()
     return summarise(
         paths,
         resolution,
-        reader.warnings,
-        items=n_items,
+        warnings,
+        items=work.count_items(),
         rejected=len(rejects),
         failed=len(failures),
         reused=reused,
@@ -136,6 +170,26 @@ def extract_graph(settings: ExtractSettings, console: Console) -> ExtractSummary
         spending=spending,
         seconds=time.monotonic() - began,
     )
+
+
+def remembered(settings: ExtractSettings, fingerprint: str) -> dict[str, Any]:
+    """What an update has to know of how the graph was built; limits of money are for one run alone."""
+    options = {
+        name: str(value.resolve()) if isinstance(value, Path) else value
+        for name, value in settings.backend_options.items()
+        if name not in LIMITS
+    }
+    plain = all(isinstance(value, str | int | float) for value in options.values())
+    return {
+        "backend": settings.backend,
+        # Objects that only Python can hand over cannot be written down.
+        "options": options if plain else None,
+        "schema": None if settings.schema is None else str(settings.schema.resolve()),
+        "base": settings.base,
+        "evidence": settings.evidence,
+        "overrides": None if settings.overrides is None else str(settings.overrides.resolve()),
+        "fingerprint": fingerprint,
+    }
 
 
 def _attach(extractor: Metered, work: WorkFile, console: Console) -> None:
@@ -252,7 +306,7 @@ def _whole(mention: Mention) -> Mention:
     return replace(mention, **broken) if broken else mention
 
 
-def _no_items(file: str, rejects: list[Reject]) -> UserError:
+def no_items(file: str, rejects: list[Reject]) -> UserError:
     if not rejects:
         return UserError("there is no item in it", file=file)
     first = rejects[0]

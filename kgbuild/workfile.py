@@ -1,4 +1,4 @@
-"""The SQLite file beside the graph with a run's items and answers, so that a killed run can carry on."""
+"""The SQLite file beside the graph with its items and answers: what a killed run carries on from, and an update."""
 
 from __future__ import annotations
 
@@ -11,32 +11,37 @@ from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from kgbuild.extract.llm.spending import CallRecord
 from kgbuild.types import Item, Mention, Scalar
 from kgbuild.write.iris import whole_text
 from plugbase.errors import UserError
 
-_FORMAT = 1
+_FORMAT = 2
 _MENTION = tuple(field.name for field in fields(Mention))
 _TABLES = """
 create table if not exists answers (key blob primary key, mentions text not null) without rowid;
 create table if not exists calls (number integer primary key, record text not null);
 create table if not exists memory (name text primary key, value text not null) without rowid;
-drop table if exists items;
-create table items (
+create table if not exists items (
     id blob primary key, line integer not null unique, key blob not null, item text not null
 ) without rowid;
+create table if not exists undo (
+    id blob primary key, line integer, key blob, item text, changed integer not null
+) without rowid;
 """
+_NO_ITEMS = ("delete from items", "delete from undo", "delete from memory where name in ('graph', 'next')")
+Change = Literal["added", "changed", "unchanged", "retracted"]
 
 
 class WorkFile:
     """Items by id, and what the extractor answered for them, keyed by the item's content and the fingerprint.
 
     Answers outlive the run that wrote them, and so do the calls that were paid for and what was learnt about the
-    server; items are filled anew by every run. Ids are kept as UTF-8 bytes,
-    whose order is the order of code points. One process at a time has the file.
+    server. Items are filled anew (`filling`) or changed (`changing`); changes can be taken back until the graph
+    that holds them has its name. Ids are kept as UTF-8 bytes, whose order is the order of code points. One
+    process at a time has the file.
 
     Raises:
         UserError: the file cannot be made, is no work file, or another run has it.
@@ -44,6 +49,7 @@ class WorkFile:
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self.path, self.fingerprint = path, fingerprint
+        self._lines_before = 0
 
     def __enter__(self) -> WorkFile:
         self._db = sqlite3.connect(self.path, timeout=1.0, isolation_level=None)
@@ -53,7 +59,9 @@ class WorkFile:
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = normal")
             (found,) = self._db.execute("pragma user_version").fetchone()
-            if found not in (0, _FORMAT):
+            if found == 1:
+                self._db.execute("drop table if exists items")
+            elif found not in (0, _FORMAT):
                 self._db.execute("drop table if exists answers")
             self._db.executescript(f"begin exclusive; {_TABLES} pragma user_version = {_FORMAT}; commit")
         except sqlite3.OperationalError as error:
@@ -88,16 +96,23 @@ class WorkFile:
         for ending in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
 
-    def forget_items(self) -> None:
-        """Leave only the answers in the file."""
-        self._db.executescript("drop table items; vacuum")
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """A block after which the file is as it was before."""
+        self._db.execute("begin")
+        yield
+        self._db.execute("rollback")
 
     @contextmanager
     def filling(self) -> Iterator[None]:
-        """A block in which items are added: one transaction, for speed."""
-        self._db.execute("begin")
+        """A block in which all items are added anew: one transaction, for speed."""
+        self._db.execute("savepoint filling")
+        for statement in _NO_ITEMS:
+            self._db.execute(statement)
+        if self.memory.pop("spent", False):
+            self._db.execute("delete from answers")
         yield
-        self._db.execute("commit")
+        self._db.execute("release filling")
 
     def add_item(self, line: int, item: Item) -> int | None:
         """Keep an item; where its id is taken, keep nothing and return the line that has it."""
@@ -111,7 +126,79 @@ class WorkFile:
     def line_of(self, item: Item) -> int:
         """The line of the input that has the id of this item."""
         (line,) = self._db.execute("select line from items where id = ?", (item.id.encode(),)).fetchone()
-        return int(line)
+        return int(line) - self._lines_before
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """A block in which items are changed: one transaction, which `take_back` undoes.
+
+        Lines are counted anew; the items of earlier runs get numbers below 1.
+        """
+        (last,) = self._db.execute("select max(line) from items").fetchone()
+        self._lines_before = last or 0
+        self._db.execute("begin")
+        yield
+        self._db.execute("commit")
+
+    def change_item(self, line: int, item: Item) -> Change | int:
+        """Keep an item in place of the one that has its id, if any; the line that did so before, if one did."""
+        earlier = self._keep_for_undo(line, item.id)
+        if earlier is not None:
+            return earlier
+        record = _item_json(item)
+        key = hashlib.sha256(f"{self.fingerprint}\n{record}".encode()).digest()
+        found = self._db.execute("select key from items where id = ?", (item.id.encode(),)).fetchone()
+        if found == (key,):
+            return "unchanged"
+        values = (item.id.encode(), line + self._lines_before, key, record)
+        self._db.execute("insert or replace into items values (?, ?, ?, ?)", values)
+        return "changed" if found else "added"
+
+    def retract_item(self, line: int, identifier: str) -> Change | int | None:
+        """Take an item out; the line that changed it before, if one did; None where there is no such item."""
+        query = "select 1 from items where id = ? union select 1 from undo where id = ?"
+        if not self._db.execute(query, (identifier.encode(),) * 2).fetchone():
+            return None
+        earlier = self._keep_for_undo(line, identifier)
+        if earlier is not None:
+            return earlier
+        self._db.execute("delete from items where id = ?", (identifier.encode(),))
+        return "retracted"
+
+    def _keep_for_undo(self, line: int, identifier: str) -> int | None:
+        """Remember what the id stands for; the line that changed it before, if one did."""
+        changed = self._db.execute("select changed from undo where id = ?", (identifier.encode(),)).fetchone()
+        if changed:
+            return int(changed[0])
+        self._db.execute(
+            "insert into undo select ids.id, line, key, item, ? from (select ? as id) as ids "
+            "left join items using (id)",
+            (line, identifier.encode()),
+        )
+        return None
+
+    def promise(self, digest: str) -> None:
+        """The graph of this digest holds the items as they are now, once it has its name."""
+        # What has to be known after a power cut too, for the graph is renamed next.
+        self._db.execute("pragma synchronous = full")
+        self.memory["next"] = digest
+        self._db.execute("pragma synchronous = normal")
+
+    def settle(self) -> None:
+        """The promised graph has its name: the items stand, and changes cannot be taken back."""
+        self._db.execute("begin")
+        self.memory["graph"] = self.memory.pop("next")
+        self._db.execute("delete from undo")
+        self._db.execute("commit")
+
+    def take_back(self) -> None:
+        """Undo what was changed since the graph was written."""
+        self._db.execute("begin")
+        self._db.execute("delete from items where id in (select id from undo)")
+        self._db.execute("insert into items select id, line, key, item from undo where item is not null")
+        self._db.execute("delete from undo")
+        self.memory.pop("next", None)
+        self._db.execute("commit")
 
     def count_items(self) -> int:
         """How many items the run has."""
@@ -153,7 +240,7 @@ class WorkFile:
         with closing(self._db.execute(query)) as rows:
             for identifier, line in rows:
                 if identifier.decode() not in failed:
-                    yield identifier.decode(), line
+                    yield identifier.decode(), line - self._lines_before
 
     def calls(self) -> list[CallRecord]:
         """Every call that was made for this graph, in order."""
