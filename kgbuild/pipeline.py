@@ -143,6 +143,7 @@ def build_graph(
     console.detail("resolving")
     resolution = resolve(_mentions(work), schema, overrides=settings.overrides)
     console.detail("writing")
+    work.memory["settings"] = remembered(settings, extractor.fingerprint)
     write_graph(
         work.items(),
         resolution,
@@ -154,9 +155,8 @@ def build_graph(
     )
     write_records(paths.merges, [merge.as_json() for merge in resolution.merges])
     write_records(paths.rejected, [reject.as_json() for reject in [*rejects, *failures]])
-    work.memory["settings"] = remembered(settings, extractor.fingerprint)
-    work.memory["spent"] = not extractor.costly and not failures
     work.settle()
+    work.memory["spent"] = not extractor.costly and not failures
     return summarise(
         paths,
         resolution,
@@ -275,7 +275,9 @@ def _extract(
             if isinstance(result, ExtractionFailure):
                 line = work.line_of(item)
                 reason = f"no facts from the text: {result.reason}"
-                lines[item.id] = Reject(settings.items, line, reason, item.id)
+                # An item that an earlier run brought has no line in this input.
+                file = settings.items if line > 0 else str(settings.output)
+                lines[item.id] = Reject(file, max(line, 0), reason, item.id)
                 if settings.strict:
                     raise stop_at(lines[item.id])
             else:

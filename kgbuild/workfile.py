@@ -240,7 +240,7 @@ class WorkFile:
         with closing(self._db.execute(query)) as rows:
             for identifier, line in rows:
                 if identifier.decode() not in failed:
-                    yield identifier.decode(), line - self._lines_before
+                    yield identifier.decode(), max(line - self._lines_before, 0)
 
     def calls(self) -> list[CallRecord]:
         """Every call that was made for this graph, in order."""

@@ -18,6 +18,7 @@ from plugbase.errors import ExitStatus
 if TYPE_CHECKING:
     from kgbuild.summary import ExtractEstimate, ExtractSummary
 
+BATCH = "kgbuild.extract.llm.batch:BatchExtractor"
 _RELATIONS_SHOWN = 8
 
 
@@ -44,6 +45,13 @@ _RELATIONS_SHOWN = 8
     help="Read with an extractor that train-extractor wrote.",
 )
 @llm_options
+@click.option(
+    "--shots",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With openai: labelled items to choose worked examples from.",
+)
+@click.option("--batch", is_flag=True, help="With openai: by its Batch API; the same command later collects.")
 @click.option("--dry-run", is_flag=True, help="With openai: print tokens and price; make no call.")
 @click.option(
     "--base", default="urn:kgbuild:", show_default=True, metavar="IRI", help="What IRIs begin with."
@@ -71,6 +79,8 @@ def extract(
     backend: str,
     folder: Path | None,
     llm: dict[str, object],
+    shots: Path | None,
+    batch: bool,
     dry_run: bool,
     base: str,
     evidence: Literal["file", "inline"],
@@ -93,10 +103,14 @@ def extract(
         backend = "span"
     elif backend == "span":
         raise click.UsageError("--backend span: name the trained folder with --extractor")
-    refuse_llm_options({**llm, **({"dry_run": True} if dry_run else {})}, backend)
+    switches = {"shots": shots is not None, "batch": batch, "dry_run": dry_run}
+    refuse_llm_options({**llm, **{name: True for name, is_on in switches.items() if is_on}}, backend)
+    if backend == "openai":
+        given |= _read_cheaper(shots)
+        backend = BATCH if batch else backend
     if folder is not None:
         given["folder"] = folder
-    if backend == "openai" and workers is not None:
+    if backend in ("openai", BATCH) and workers is not None:
         # What takes time is waiting for the endpoint: that wants questions at once, not processes.
         given["concurrency"], workers = workers, 1
     settings = ExtractSettings(
@@ -120,6 +134,17 @@ def extract(
     if summary.stopped:
         return ExitStatus.BUDGET
     return ExitStatus.REJECTED if summary.rejected or summary.failed else ExitStatus.DONE
+
+
+def _read_cheaper(shots: Path | None) -> dict[str, object]:
+    """What makes calls fewer or their answers better: near-duplicates read once, worked examples of one's own."""
+    from kgbuild.extract.llm.duplicates import group_near_duplicates
+    from kgbuild.extract.llm.shots import read_shots
+
+    given: dict[str, object] = {"group": group_near_duplicates}
+    if shots is not None:
+        given["shots"] = read_shots(shots)
+    return given
 
 
 def estimate_text(estimate: ExtractEstimate) -> str:

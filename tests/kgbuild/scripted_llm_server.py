@@ -94,7 +94,7 @@ def completion(
 
 def answered(facts: Mapping[str, Sequence[Fact]], **more: Any) -> Reply:
     """A completion with facts by mark."""
-    answers = [{"item": mark, "facts": [list(fact) for fact in stated]} for mark, stated in facts.items()]
+    answers = [{"item": mark, "facts": list(stated)} for mark, stated in facts.items()]
     return completion(json.dumps({"answers": answers}), **more)
 
 
@@ -113,7 +113,9 @@ def refused(status: int, message: str, **more: Any) -> Reply:
 def themes_of(request: Request, _: int = 0) -> Reply:
     """A model that finds the theme "friendship" or "war" where a description has the word."""
     facts = {
-        mark: [("theme", word) for word in ("friendship", "war") if word in item.get("description", "").lower()]
+        mark: [
+            ("theme", word) for word in ("friendship", "war") if word in item.get("description", "").lower()
+        ]
         for mark, item in request.items.items()
     }
     return answered(facts, usage=(100 + 50 * len(facts), 0, 10 * len(facts)))

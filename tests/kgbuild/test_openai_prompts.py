@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import prompts
+from kgbuild.extract.llm import StatedFact
+from kgbuild.extract.llm.answers import Checker
 from kgbuild.extract.llm.quotes import find_quote
+from kgbuild.schema import load_schema
 from kgbuild.types import Item
 from plugbase.errors import UserError
 from prompts import load_prompt
 
-LOCKED = {"extract_facts@1": "c1368458dfa08e0a2a23257a8ba4a5ba242a59dc9809c163c58a2282898f3548"}
+LOCKED = {
+    "extract_facts@1": "c1368458dfa08e0a2a23257a8ba4a5ba242a59dc9809c163c58a2282898f3548",
+    "extract_facts@2": "d0e8a0e2f674df97ee9dbc4fbaf04aa211d229bc8b6f210934bafe63fd6c77de",
+}
 """A prompt that answers were paid for under never changes: write a new version instead."""
 
 
@@ -31,8 +41,25 @@ def test_slots_are_filled_once() -> None:
     assert "Slots:" not in system["content"]
 
 
+def test_every_prompt_is_locked() -> None:
+    assert {path.stem for path in Path(prompts.__file__).parent.glob("*@*.md")} == set(LOCKED)
+
+
+def test_the_worked_example_of_the_prompt_is_an_answer_as_it_is_read() -> None:
+    parts = load_prompt("extract_facts@2").messages(relations="", answer_format="", items="")
+    assert [part["role"] for part in parts] == ["system", "user", "assistant", "user"]
+    asked = [json.loads(line) for line in parts[1]["content"].splitlines()[1:-1]]
+    for item, answer in zip(asked, json.loads(parts[2]["content"])["answers"], strict=True):
+        assert answer["item"] == item["item"]
+        facts = [StatedFact(*fact) for fact in answer["facts"]]
+        given = Item("x", item["title"], item["description"])
+        mentions, dropped = Checker(load_schema(), "x").mentions(given, facts)
+        assert len(mentions) == len(facts)
+        assert not dropped
+
+
 def test_an_unknown_prompt_is_named() -> None:
-    with pytest.raises(UserError, match=r"did you mean 'extract_facts@1'\?"):
+    with pytest.raises(UserError, match=r"did you mean 'extract_facts@[12]'\?"):
         load_prompt("extract_fact@1")
 
 

@@ -89,9 +89,5 @@ def _price(model: str, given: Any, file: Path) -> Price:
             raise UserError(
                 f"the price of {model!r} has {key}: {value!r}, no price", file=str(file), mend=mend
             )
-    return Price(
-        prompt=float(given["prompt"]),
-        completion=float(given["completion"]),
-        cached=float(given.get("cached", given["prompt"])),
-        batch=float(given.get("batch", 1.0)),
-    )
+    whole = {"cached": given["prompt"], "batch": 1.0, **given}
+    return Price(**{key: float(whole[key]) for key in _KEYS})

@@ -1,0 +1,428 @@
+"""The openai backend against a server that answers well, badly or not at all, over a real socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from scripted_llm_server import Reply, Request, Script, ScriptedServer, completion, refused, stated, themes_of
+
+from kgbuild.extract import ExtractionFailure
+from kgbuild.extract.llm import OpenAIExtractor
+from kgbuild.schema import load_schema
+from kgbuild.types import Item
+from plugbase.errors import UserError
+
+SCHEMA = load_schema()
+ITEM = Item("1", "Toy Story", "A cowboy doll is jealous.\n  A tale of\n friendship between TOYS.")
+FACT = ("theme", "friendship")
+
+
+@pytest.fixture(autouse=True)
+def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def ask(script: Script, *items: Item, **options: Any) -> tuple[dict[str, Any], list[Request]]:
+    """What each item gave, and the requests that came; one item a call unless it is said otherwise."""
+    given = {"backoff": 0.01, "retries": 3, "items_per_call": 1, "concurrency": 1, **options}
+    with ScriptedServer(script) as server:
+        made = OpenAIExtractor(schema=SCHEMA, model="scripted", base_url=server.url, **given)
+        try:
+            return {item.id: result for item, result in made.extract(items or [ITEM])}, server.requests
+        finally:
+            made.close()
+
+
+def values(result: object) -> list[object]:
+    assert isinstance(result, list), result
+    return [mention.value for mention in result]
+
+
+def reason(result: object) -> str:
+    assert isinstance(result, ExtractionFailure), result
+    return result.reason
+
+
+def numbered(count: int, description: str = "A friendship.") -> list[Item]:
+    return [Item(str(number), f"T{number}", description) for number in range(count)]
+
+
+# -- the ladder of forms ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 404, 415, 422, 500])
+def test_a_refused_form_falls_back_and_the_run_remembers(status: int) -> None:
+    def script(request: Request, _: int) -> Reply:
+        if request.form == "json_schema":
+            return refused(status, "response_format json_schema is not supported")
+        return stated(request, FACT)
+
+    found, requests = ask(script, *numbered(6), concurrency=3)
+    assert all(values(result) == ["friendship"] for result in found.values())
+    forms = [request.form for request in requests]
+    assert forms.count("json_schema") == (2 if status == 500 else 1), "one call finds it out for all"
+    assert forms[-6:] == ["json_object+schema"] * 6
+    assert requests[-1].body["response_format"]["schema"]["required"] == ["answers"]
+
+
+def test_a_server_like_llama_cpp_is_asked_for_a_json_object_with_the_schema() -> None:
+    """It answers json_schema with HTTP 500 and knows a `schema` beside "json_object"."""
+
+    def script(request: Request, _: int) -> Reply:
+        if request.form == "json_schema":
+            return refused(500, "[{'type': 'literal_error', 'loc': ('body', 'response_format', 'type')}]")
+        return stated(request, FACT)
+
+    found, requests = ask(script)
+    assert values(found["1"]) == ["friendship"]
+    assert [request.form for request in requests] == ["json_schema"] * 2 + ["json_object+schema"]
+    assert "JSON schema" not in requests[-1].system, "the server sees to the form"
+
+
+def test_the_last_form_is_plain_text_with_the_json_found_in_it() -> None:
+    def script(request: Request, _: int) -> Reply:
+        if request.form != "text":
+            return refused(400, "unknown field response_format")
+        (mark,) = request.items
+        said = {"answers": [{"item": mark, "facts": [FACT]}]}
+        return completion(
+            f"<think>{{so}}</think>Here {{you}} are:\n```json\n{json.dumps(said)[:-1]},}}\n```\nMore?"
+        )
+
+    found, requests = ask(script, *numbered(2))
+    assert [values(found[name]) for name in "01"] == [["friendship"]] * 2
+    forms = ["json_schema", "json_object+schema", "json_object", "text", "text"]
+    assert [request.form for request in requests] == forms
+    assert "JSON schema" in requests[-1].system
+    assert "JSON schema" not in requests[0].system
+
+
+def test_a_server_that_takes_a_form_and_does_not_heed_it_is_asked_in_the_next_one() -> None:
+    def script(request: Request, _: int) -> Reply:
+        return completion("Gladly!") if request.form == "json_schema" else stated(request, FACT)
+
+    found, requests = ask(script, *numbered(3))
+    forms = [request.form for request in requests]
+    assert forms == ["json_schema"] * 2 + ["json_object+schema"] * 2
+    assert "not the JSON asked for" in reason(found["0"])
+    assert values(found["1"]) == values(found["2"]) == ["friendship"]
+
+
+def test_a_mishap_after_the_form_worked_is_no_refusal() -> None:
+    def script(request: Request, number: int) -> Reply:
+        busy = Reply({"error": {"message": "busy"}}, 500)
+        return busy if number in (1, 2, 3) else stated(request, FACT)
+
+    found, requests = ask(script, *numbered(2))
+    assert values(found["1"]) == ["friendship"]
+    assert {request.form for request in requests} == {"json_schema"}
+
+
+def test_an_item_that_is_refused_in_every_form_does_not_lower_the_form_for_others() -> None:
+    def script(request: Request, _: int) -> Reply:
+        if "poison" in request.item["description"]:
+            return refused(400, "this request is not wanted")
+        return stated(request, FACT)
+
+    found, requests = ask(script, Item("bad", "", "poison"), *numbered(2))
+    assert "HTTP 400: this request is not wanted" in reason(found["bad"])
+    assert values(found["0"]) == ["friendship"]
+    assert [request.form for request in requests][-2:] == ["json_schema"] * 2
+
+
+def test_parameters_that_a_model_does_not_take_are_left_out() -> None:
+    def script(request: Request, _: int) -> Reply:
+        for name in ("max_tokens", "temperature"):
+            if name in request.body:
+                text = f"Unsupported parameter: '{name}'"
+                return refused(400, text, param=name, code="unsupported_parameter")
+        return stated(request, FACT)
+
+    found, requests = ask(script, *numbered(2))
+    assert values(found["1"]) == ["friendship"]
+    assert len(requests) == 4
+    assert requests[-1].body["max_completion_tokens"] == 4000
+    assert requests[-1].form == "json_schema"
+
+
+def test_what_was_learnt_about_a_server_is_remembered_across_runs() -> None:
+    def script(request: Request, _: int) -> Reply:
+        return refused(400, "no") if request.form == "json_schema" else stated(request, FACT)
+
+    memory: dict[str, Any] = {}
+    with ScriptedServer(script) as server:
+        for _ in range(2):
+            made = OpenAIExtractor(schema=SCHEMA, model="m", base_url=server.url)
+            made.attach(tell=print, earlier=(), keep_call=lambda record: None, memory=memory)
+            assert len(list(made.extract([ITEM]))) == 1
+            made.close()
+        forms = [request.form for request in server.requests]
+    assert forms == ["json_schema", "json_object+schema", "json_object+schema"]
+    ((name, _),) = memory.items()
+    assert server.url in name
+
+
+# -- trouble that passes, trouble that stays -------------------------------------------------------------------
+
+
+def test_retry_after_is_kept_by_every_call() -> None:
+    def script(request: Request, number: int) -> Reply:
+        if number == 2:
+            return refused(429, "slow down", headers={"Retry-After": "0.5"})
+        reply = stated(request, FACT)
+        reply.delay = 0.1 if number > 2 else 0.0
+        return reply
+
+    found, requests = ask(script, *numbered(8), concurrency=2)
+    assert all(values(result) == ["friendship"] for result in found.values())
+    told = requests[2].at
+    assert not [one for one in requests if told + 0.2 < one.at < told + 0.5]
+
+
+def test_retry_after_may_be_a_date() -> None:
+    from email.utils import formatdate
+
+    def script(request: Request, number: int) -> Reply:
+        if number == 0:
+            when = formatdate(time.time() + 2, usegmt=True)
+            return refused(503, "slow down", headers={"Retry-After": when})
+        return stated(request, FACT)
+
+    _, (first, second) = ask(script)
+    assert 0.9 < second.at - first.at < 3
+
+
+def test_a_long_retry_after_ends_the_run() -> None:
+    with pytest.raises(UserError, match="asks to wait 7200 s"):
+        ask(lambda *_: refused(429, "come back later", headers={"Retry-After": "7200"}))
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 529])
+def test_trouble_that_passes_is_waited_out(status: int) -> None:
+    found, requests = ask(lambda one, number: stated(one, FACT) if number >= 3 else refused(status, "busy"))
+    assert values(found["1"]) == ["friendship"]
+    assert len(requests) == 4
+
+
+def test_trouble_that_stays_with_one_item_fails_it_by_name_and_no_other() -> None:
+    def script(request: Request, _: int) -> Reply:
+        if "chokes" in request.item["description"]:
+            return refused(503, "overloaded")
+        return stated(request, FACT)
+
+    found, _ = ask(script, ITEM, Item("2", "", "it chokes on this"), *numbered(1), retries=2)
+    assert reason(found["2"]) == "3 tries; the last: HTTP 503: overloaded"
+    assert values(found["1"]) == values(found["0"]) == ["friendship"]
+
+
+def test_a_cut_connection_is_tried_again_and_named_where_it_stays_cut() -> None:
+    def script(request: Request, number: int) -> Reply:
+        reply = stated(request, FACT)
+        reply.cut = number < 2 or "cut me" in request.item["description"]
+        return reply
+
+    found, requests = ask(script, ITEM, Item("2", "", "please cut me"), retries=2)
+    assert values(found["1"]) == ["friendship"]
+    assert "the connection broke" in reason(found["2"])
+    assert len(requests) == 3 + 3
+
+
+@pytest.mark.parametrize("how", ["hangs", "drips"])
+def test_an_answer_that_does_not_come_in_time_fails_the_item(how: str) -> None:
+    def script(request: Request, _: int) -> Reply:
+        reply = stated(request, FACT)
+        reply.delay, reply.drip = (2.0, False) if how == "hangs" else (0.0, True)
+        return reply
+
+    began = time.monotonic()
+    found, requests = ask(script, timeout=0.3, retries=1)
+    assert "no answer within 0.3 s" in reason(found["1"])
+    assert len(requests) == 2
+    assert time.monotonic() - began < 1.9, "a byte now and then does not keep a call alive"
+
+
+def test_a_flood_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kgbuild.extract.llm.client.LONGEST_REPLY", 200_000)
+
+    def script(request: Request, number: int) -> Reply:
+        reply = stated(request, FACT)
+        reply.flood = 1 << 30 if number == 0 else 0
+        return reply
+
+    found, requests = ask(script)
+    assert values(found["1"]) == ["friendship"]
+    assert len(requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ('{"answers": [{"item": "x", "facts": [["theme", "fri', "there is no JSON in it"),
+        ('{"result": []}', "its JSON has no answers"),
+        ('{"answers": []}', "its JSON has no answers"),
+        ('{"answers": "none"}', "its JSON has no answers"),
+        ("[]", "its JSON has no answers"),
+        ("I am sorry.", "there is no JSON in it"),
+        ("", "it is empty"),
+        (None, "it is empty"),
+        ({"choices": []}, "no choices"),
+        ({}, "no choices"),
+        ({"choices": [{"index": 0, "finish_reason": "stop"}]}, "no choices"),
+    ],
+)
+def test_a_malformed_answer_is_asked_for_again_once(body: Any, says: str) -> None:
+    reply = Reply(body) if isinstance(body, dict) else completion(body)
+    found, requests = ask(lambda *_: reply)
+    assert reason(found["1"]) == f"two answers were not the JSON asked for: {says}"
+    assert len(requests) == 2
+    found, _ = ask(lambda request, number: reply if number == 0 else stated(request, FACT))
+    assert values(found["1"]) == ["friendship"]
+
+
+@pytest.mark.parametrize("body", ["<html>hello</html>", '{"choices": [{"mess', "[1]"])
+def test_a_body_that_is_no_completion_is_a_broken_call(body: str) -> None:
+    found, requests = ask(lambda *_: Reply(body), retries=1)
+    assert reason(found["1"]) == "2 tries; the last: the reply is not JSON"
+    assert len(requests) == 2
+
+
+@pytest.mark.parametrize(
+    "reply", [completion("", finish="content_filter"), completion(None, refusal="I cannot")]
+)
+def test_a_refusal_is_named(reply: Reply) -> None:
+    found, requests = ask(lambda *_: reply)
+    assert reason(found["1"]) == "the model refused to answer"
+    assert len(requests) == 1
+
+
+# -- the circuit breaker ---------------------------------------------------------------------------------------
+
+
+def test_the_breaker_opens_sends_one_probe_and_closes() -> None:
+    told: list[str] = []
+    down = range(4, 14)
+
+    def script(request: Request, number: int) -> Reply:
+        return refused(503, "down") if number in down else stated(request, FACT)
+
+    found, requests = ask(script, *numbered(30), concurrency=4, backoff=0.02, retries=9, tell=told.append)
+    assert len(found) == 30
+    assert all(values(result) == ["friendship"] for result in found.values())
+    assert "5 failures in a row (HTTP 503: down): all calls wait" in told[0]
+    assert told[-1] == "the server answers again"
+    # What was under way when it opened may still fail; after that one call at a time looks again.
+    assert len(requests) <= 30 + len(down)
+    probes = [request.at for request in requests[12:15]]
+    assert all(later - earlier > 0.1 for earlier, later in pairwise(probes))
+
+
+def test_a_server_that_does_not_recover_ends_the_run_and_no_item_is_to_blame() -> None:
+    told: list[str] = []
+    with ScriptedServer(
+        lambda request, number: stated(request, FACT) if number < 3 else refused(503, "down")
+    ) as server:
+        made = OpenAIExtractor(
+            schema=SCHEMA, model="m", base_url=server.url, items_per_call=1, backoff=0.002, tell=told.append
+        )
+        results = []
+        with pytest.raises(UserError, match="the server does not recover; the last: HTTP 503") as caught:
+            results += made.extract(numbered(500))
+        made.close()
+    assert caught.value.mend
+    assert len(server.requests) < 60, "500 items were not each tried"
+    assert len(told) >= 6
+
+
+# -- what no item can mend -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (
+            refused(404, "The model `scripted` does not exist", code="model_not_found"),
+            "knows no model 'scripted'",
+        ),
+        (refused(404, "model 'scripted' not found, try pulling it first"), "knows no model 'scripted'"),
+        (refused(400, "Invalid model name passed in model=scripted"), "knows no model 'scripted'"),
+        (refused(404, "Not Found"), "no chat completions there"),
+        (refused(401, "Incorrect API key provided: sk-secret"), "refuses the key"),
+        (refused(403, "no"), "refuses the key"),
+        (refused(429, "You exceeded your quota", code="insufficient_quota"), "credit is used up"),
+    ],
+)
+def test_what_no_item_can_mend_is_said_once(reply: Reply, says: str) -> None:
+    with ScriptedServer(lambda *_: reply) as server:
+        made = OpenAIExtractor(schema=SCHEMA, model="scripted", base_url=server.url, items_per_call=1)
+        with pytest.raises(UserError, match=says) as caught:
+            list(made.extract(numbered(3)))
+    assert caught.value.mend
+    assert "sk-secret" not in str(caught.value)
+    assert len(server.requests) <= 4
+
+
+def test_a_server_that_is_not_there_is_named_once() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        made = OpenAIExtractor(schema=SCHEMA, model="m", base_url=url, retries=2, backoff=0.01)
+        with pytest.raises(UserError, match="cannot be reached, 3 tries") as caught:
+            list(made.extract(numbered(20)))
+    assert url in str(caught.value)
+    assert "--base-url" in (caught.value.mend or "")
+
+
+def test_answers_that_came_before_the_end_are_given() -> None:
+    def script(request: Request, _: int) -> Reply:
+        return stated(request) if request.item["title"] != "last" else refused(401, "expired")
+
+    with ScriptedServer(script) as server:
+        made = OpenAIExtractor(schema=SCHEMA, model="m", base_url=server.url, items_per_call=1, concurrency=1)
+        results = made.extract([Item("1", "a"), Item("2", "b"), Item("3", "last")])
+        got = [next(results)[0].id, next(results)[0].id]
+        with pytest.raises(UserError, match="refuses the key"):
+            next(results)
+    assert got == ["1", "2"]
+
+
+# -- concurrency -----------------------------------------------------------------------------------------------
+
+
+def test_calls_run_side_by_side_and_no_more_than_were_allowed() -> None:
+    def script(request: Request, _: int) -> Reply:
+        reply = themes_of(request)
+        reply.delay = 0.1
+        return reply
+
+    with ScriptedServer(script) as server:
+        made = OpenAIExtractor(schema=SCHEMA, model="m", base_url=server.url, items_per_call=1, concurrency=3)
+        assert len(list(made.extract(numbered(13)))) == 13
+        made.close()
+    assert server.most_at_once == 3
+
+
+def test_a_place_is_given_on_only_when_its_result_was_taken() -> None:
+    with ScriptedServer(themes_of) as server:
+        made = OpenAIExtractor(schema=SCHEMA, model="m", base_url=server.url, items_per_call=1, concurrency=2)
+        results = made.extract(numbered(50))
+        for taken in range(1, 6):
+            next(results)
+            time.sleep(0.05)
+            assert len(server.requests) <= taken + 2, "answers pile up that a kill would lose"
+        results.close()
+        made.close()
+
+
+def test_it_works_inside_a_running_event_loop() -> None:
+    import asyncio
+
+    async def notebook() -> int:
+        return len(ask(themes_of, *numbered(3))[0])
+
+    assert asyncio.run(notebook()) == 3
