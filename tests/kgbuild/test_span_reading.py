@@ -7,9 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kgbuild.extract.span.calibration import Calibration, Reading, calibrate, expected_calibration_error, score
+
+from kgbuild.extract.span.calibration import (
+    Calibration,
+    Reading,
+    calibrate,
+    expected_calibration_error,
+    score,
+)
 from kgbuild.extract.span.examples import cut_forms_of, examples_of
 from kgbuild.extract.span.labels import LabelledItem, Value, occurrences, read_labelled, relation_text
+from kgbuild.extract.span.memory import Memory
 from kgbuild.extract.span.negation import negated
 from kgbuild.extract.span.reading import choices
 from kgbuild.extract.span.spans import Span, windows_of
@@ -30,8 +38,17 @@ def test_both_formats_are_read(tmp_path: Path) -> None:
         "description": "A desk of oak.",
         "facts": [{"relation": "made_of", "value": "oak", "field": "description", "start": 10, "end": 13}],
     }
-    theirs = {"input": "ACME rod 3m", "category": "Rod", "target_scores": {"Brand": {"ACME": 1}, "Color": {"n/a": 1}}}
-    paired = {"id": 9, "input_title": "ACME pen", "input_description": None, "target_scores": {"Ink": {"n/a": 1}}}
+    theirs = {
+        "input": "ACME rod 3m",
+        "category": "Rod",
+        "target_scores": {"Brand": {"ACME": 1}, "Color": {"n/a": 1}},
+    }
+    paired = {
+        "id": 9,
+        "input_title": "ACME pen",
+        "input_description": None,
+        "target_scores": {"Ink": {"n/a": 1}},
+    }
     first, second, third = read_labelled(_file(tmp_path, ours, "", theirs, paired)).items
     assert first.complete
     assert first.item == Item("7", "Oak desk", "A desk of oak.")
@@ -43,7 +60,10 @@ def test_both_formats_are_read(tmp_path: Path) -> None:
 
 
 def test_values_that_no_text_holds_are_counted_and_left_out(tmp_path: Path) -> None:
-    row = {"input": "red pen", "target_scores": {"Color": {"Crimson": 1}, "Item": {"PEN": 1}, "Ink": {"n/a": 1}}}
+    row = {
+        "input": "red pen",
+        "target_scores": {"Color": {"Crimson": 1}, "Item": {"PEN": 1}, "Ink": {"n/a": 1}},
+    }
     found = read_labelled(_file(tmp_path, row))
     assert found.not_verbatim == 1
     assert found.items[0].facts == {"Item": (Value("PEN"),), "Ink": ()}
@@ -59,11 +79,19 @@ def test_values_that_no_text_holds_are_counted_and_left_out(tmp_path: Path) -> N
         ({"title": "x", "facts": []}, "not an item: no id"),
         ({"id": 1, "title": "x", "facts": [{"relation": "r"}]}, "a fact without 'relation' and 'value'"),
         (
-            {"id": 1, "title": "abc", "facts": [{"relation": "r", "value": "c", "field": "title", "start": 0, "end": 1}]},
+            {
+                "id": 1,
+                "title": "abc",
+                "facts": [{"relation": "r", "value": "c", "field": "title", "start": 0, "end": 1}],
+            },
             "the title says 'a' there",
         ),
         (
-            {"id": 1, "title": "abc", "facts": [{"relation": "r", "value": "c", "field": "title", "start": 2, "end": 9}]},
+            {
+                "id": 1,
+                "title": "abc",
+                "facts": [{"relation": "r", "value": "c", "field": "title", "start": 2, "end": 9}],
+            },
             "no place in the title",
         ),
         ({"input": "x", "target_scores": {"a": "b"}}, "does not map each attribute"),
@@ -110,7 +138,9 @@ def test_spans_are_verbatim_and_each_is_offered_once() -> None:
         assert getattr(item, span.field)[span.start : span.end] == span.text
     places = [(span.field, span.start, span.end) for span in spans]
     assert len(places) == len(set(places))
-    assert {"Black", "BlackRed", "40mm", "40", "mm", "rod", "wörd149", "12mm"} <= {span.text for span in spans}
+    assert {"Black", "BlackRed", "40mm", "40", "mm", "rod", "wörd149", "12mm"} <= {
+        span.text for span in spans
+    }
     assert len(windows_of(item)) > 3
     assert all(len(window.ids) <= 256 and window.ids[0] == 101 for window in windows_of(item))
     assert len(spans) < 60 * len(words.split())
@@ -142,7 +172,8 @@ def test_values_inside_words_are_offered_where_labels_show_them() -> None:
 def test_examples_mark_right_spans_and_spare_other_values() -> None:
     item = Item("1", "Oak and steel desk")
     entry = LabelledItem(item, {"made_of": (Value("Oak"), Value("steel")), "colour": ()}, True)
-    (example,) = examples_of(entry, ["made_of", "colour", "use"], ["made_of", "colour", "use"], (), 0.0)
+    names = ["made_of", "colour", "use"]
+    (example,) = examples_of(entry, windows_of(item), names, names, Memory(), 0.0)
     oak, steel, colour, use = example.cases
     texts = [span.text for span in example.window.spans]
     assert [texts[at] for at in oak.right] == ["Oak"]
@@ -151,8 +182,27 @@ def test_examples_mark_right_spans_and_spare_other_values() -> None:
     assert colour.right == use.right == ()
     assert colour.weight == use.weight == 1.0
     unlabelled = LabelledItem(item, {"made_of": (Value("Oak"),)}, False)
-    (example,) = examples_of(unlabelled, ["made_of", "use"], ["made_of", "use"], (), 0.25)
+    (example,) = examples_of(unlabelled, windows_of(item), names[::2], names[::2], Memory(), 0.25)
     assert [case.weight for case in example.cases] == [1.0, 0.25]
+
+
+def test_memory_counts_values_of_other_items_only() -> None:
+    entries = [
+        LabelledItem(Item("1", "Oak desk"), {"made_of": (Value("Oak"),)}, False),
+        LabelledItem(Item("2", "oak chair"), {"made_of": (Value("oak"),)}, False),
+        LabelledItem(Item("3", "Oak Street map"), {"made_of": (), "use": (Value("map"),)}, False),
+    ]
+    texts = [windows_of(entry.item) for entry in entries]
+    memory = Memory.of(list(zip(entries, texts, strict=True)), ["made_of", "use"])
+    assert memory.values == {"oak": {0: (2, 3)}, "map": {1: (1, 1)}}
+    assert Memory.from_json(memory.as_json(["made_of", "use"]), ["made_of", "use"]) == memory
+    (window,) = texts[0]
+    known, other = memory.signs(window, [0, 1], {0: frozenset({"oak"})})
+    assert window.spans[known[0]].text == "Oak"
+    assert known[2] == pytest.approx((1.0, np.log(2) / 2, 1.5 / 3, 0.0))
+    assert other[1:] == (1, (0.0, 0.0, 0.0, 1.0))
+    (window,) = texts[2]
+    assert not [sign for sign in memory.signs(window, [1], {1: frozenset({"map"})}) if sign[2][0]]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kgbuild.extract.span.labels import LabelledItem, Value, occurrences
-from kgbuild.extract.span.spans import Window, windows_of
+from kgbuild.extract.span.memory import Known, Memory
+from kgbuild.extract.span.spans import Window
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +37,8 @@ class Example:
 
     window: Window
     cases: list[Case]
+    known: list[Known] = field(default_factory=list)
+    """What the labels of other items say of the window's spans."""
 
 
 def cut_forms_of(entries: Sequence[LabelledItem]) -> tuple[str, ...]:
@@ -58,23 +61,29 @@ def cut_forms_of(entries: Sequence[LabelledItem]) -> tuple[str, ...]:
 
 def examples_of(
     entry: LabelledItem,
+    windows: Sequence[Window],
     relations: Sequence[str],
     asked: Sequence[str],
-    cut_forms: Sequence[str],
+    memory: Memory,
     unlabelled_weight: float,
 ) -> Iterator[Example]:
-    """The item's windows with their cases.
+    """The item's windows with their cases, and what the labels of the other items say of their spans.
 
     Args:
         entry: what is labelled.
+        windows: of its item.
         relations: all relations; a case names one by its place here.
         asked: the relations that are asked of such an item; of those without a label absence is taught, at
             `unlabelled_weight` unless the labels are complete.
-        cut_forms: values offered inside words.
+        memory: of all items, this one among them.
         unlabelled_weight: 0 teaches nothing from what was not labelled.
     """
     number = {name: at for at, name in enumerate(relations)}
-    for window in windows_of(entry.item, cut_forms):
+    own = {
+        number[name]: frozenset(value.text.strip().casefold() for value in values)
+        for name, values in entry.facts.items()
+    }
+    for window in windows:
         places: dict[tuple[str, int, int], int] = {
             (span.field, span.start, span.end): at for at, span in enumerate(window.spans)
         }
@@ -105,7 +114,9 @@ def examples_of(
                 reachable = not values or not spared
                 if reachable:
                     cases.append(Case(number[name], (), (), 1.0 if not values else 0.5))
-        yield Example(window, cases)
+        if cases:
+            known = memory.signs(window, [number[name] for name in asked], own)
+            yield Example(window, cases, list(known))
 
 
 def _spans_of(value: Value, entry: LabelledItem, places: dict[tuple[str, int, int], int]) -> set[int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kgbuild.extract.span import store
 from kgbuild.extract.span.calibration import Calibration
 from kgbuild.extract.span.labels import relation_text
+from kgbuild.extract.span.memory import Memory
 from kgbuild.extract.span.negation import negated
 from kgbuild.extract.span.reading import Choice, choices, margins_of
 from kgbuild.extract.span.spans import label_pieces, windows_of
@@ -43,8 +44,8 @@ class SpanExtractor:
 
     Args:
         folder: the trained extractor.
-        schema: ranges of relations, and definitions of relations that training did not see: an extractor
-            that was trained on definitions is asked for those too. None asks for what it was trained on.
+        schema: ranges of relations, and definitions of relations that training did not see: those that
+            kgbuild's own schema does not have are asked for too.
         relations: ask for these alone.
 
     Raises:
@@ -66,6 +67,7 @@ class SpanExtractor:
         if relations is not None:
             self.definitions = {name: self.definitions.get(name, "") for name in relations}
         self.fingerprint = f"span@{VERSION}:{self._digest()}"
+        self._memory = Memory.from_json(self.meta["values"], list(self.definitions))
         self._network: Any = None
         self._labels: Any = None
 
@@ -95,9 +97,14 @@ class SpanExtractor:
         spans = [span for window in windows for span in window.spans]
         if not spans:
             return []
-        margins = next(margins_of(self._network, [windows], self._labels))
+        asked = self._asked(item.category)
+        # Nothing is known of relations that training did not see, not even that a value is another's.
+        places = [
+            at for at, name in enumerate(self.definitions) if name in asked and name in self.meta["values"]
+        ]
+        known = [list(self._memory.signs(window, places)) for window in windows]
+        margins = next(margins_of(self._network, [windows], [known], self._labels))
         found: list[ScoredSpan] = []
-        asked = set(self._asked(item.category))
         for column, relation in enumerate(self.definitions):
             if relation not in asked:
                 continue
@@ -105,7 +112,8 @@ class SpanExtractor:
             stated = [choice for choice in ranked if not self._negated(item, choice)]
             for rank, choice in enumerate(stated):
                 fact = choice.over > 0 and (self.several or rank == 0)
-                probability = round(self.calibration.probability(choice.logit), 3)
+                # 1 is kept for what the catalogue knows.
+                probability = min(0.999, round(self.calibration.probability(choice.logit), 3))
                 if fact or probability >= least:
                     span = choice.span
                     found.append(
@@ -132,16 +140,19 @@ class SpanExtractor:
         )
 
     def _definitions(self, schema: Schema | None) -> dict[str, str]:
-        trained = {entry["name"]: str(entry["definition"]) for entry in self.meta["relations"]}
-        by_definition = sum(map(bool, trained.values())) * 2 > len(trained)
-        if schema is None or not by_definition:
-            return trained
-        return {name: spec.definition for name, spec in schema.relations.items()}
+        """Every relation that is asked for: those of training, and those that only the user's schema has."""
+        from kgbuild.schema import load_schema
 
-    def _asked(self, category: str) -> Sequence[str]:
+        trained = {entry["name"]: str(entry["definition"]) for entry in self.meta["relations"]}
+        ours = load_schema().relations
+        added = {name: spec.definition for name, spec in (schema.relations if schema else {}).items()}
+        return trained | {name: text for name, text in added.items() if name not in {*trained, *ours}}
+
+    def _asked(self, category: str) -> set[str]:
         """A relation that was labelled in some categories only is asked of items of those."""
+        labelled: set[str] = set(self.meta["values"])
         known: list[str] = self.meta["categories"].get(category, [])
-        return known or list(self.definitions)
+        return {name for name in self.definitions if not known or name in known or name not in labelled}
 
     def _load(self) -> None:
         if self._network is not None:
@@ -162,5 +173,5 @@ class SpanExtractor:
     def _digest(self) -> str:
         import hashlib
 
-        told = (VERSION, self.meta["files"], self.meta["calibration"], sorted(self.definitions.items()))
+        told = (VERSION, self.meta, sorted(self.definitions.items()))
         return hashlib.sha256(repr(told).encode()).hexdigest()[:12]

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kgbuild.extract.span.memory import N_SIGNS, Known
 from kgbuild.extract.span.spans import MAX_WORDS, N_SHAPES, Window, base_folder
 
 HIDDEN = 384
 SPAN = 256
 """Size of the vectors in which spans and labels meet."""
 _IMPOSSIBLE = -1e4
+_MEMORY_SCALE = 5.0
+"""Four weights among millions would move too slowly at the rate that suits the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,14 @@ class Batch:
     """(B, M, 4) int64: first piece, last piece, words, cut."""
     span_mask: Tensor
     """(B, M) bool."""
+    known: Tensor
+    """(3, N) int64: window, span, relation of each pair that training's values say something of."""
+    signs: Tensor
+    """(N, N_SIGNS): what they say."""
 
 
-def batch_of(windows: Sequence[Window]) -> Batch:
-    """The windows as padded tensors."""
+def batch_of(windows: Sequence[Window], known: Sequence[Sequence[Known]]) -> Batch:
+    """The windows, and what is known of their spans, as padded tensors."""
     length = max(len(window.ids) for window in windows)
     most = max(1, *(len(window.spans) for window in windows))
     ids = torch.zeros(len(windows), length, dtype=torch.long)
@@ -51,7 +58,17 @@ def batch_of(windows: Sequence[Window]) -> Batch:
             rows = [(span.first, span.last, span.words, span.cut) for span in window.spans]
             spans[row, : len(rows)] = torch.tensor(rows)
             span_mask[row, : len(rows)] = True
-    return Batch(ids, shapes, mask, spans, span_mask)
+    places = [(row, span, relation) for row, found in enumerate(known) for span, relation, _ in found]
+    signs = [signs for found in known for _, _, signs in found]
+    return Batch(
+        ids,
+        shapes,
+        mask,
+        spans,
+        span_mask,
+        torch.tensor(places, dtype=torch.long).reshape(-1, 3).T,
+        torch.tensor(signs, dtype=torch.float32).reshape(-1, N_SIGNS),
+    )
 
 
 class SpanNetwork(nn.Module):
@@ -89,7 +106,8 @@ class SpanNetwork(nn.Module):
             nn.Linear(HIDDEN, SPAN), nn.GELU(), nn.Dropout(dropout), nn.Linear(SPAN, SPAN)
         )
         self.label_bias = nn.Linear(SPAN, 1)
-        for added in (self.shape, self.cut):
+        self.memory = nn.Linear(N_SIGNS, 1, bias=False)
+        for added in (self.shape, self.cut, self.memory):
             nn.init.zeros_(added.weight)
 
     def forward(self, batch: Batch, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,6 +120,9 @@ class SpanNetwork(nn.Module):
         states = self._states(batch)
         vectors = self.span_vectors(states, batch.spans)
         scores = vectors @ labels.T / SPAN**0.5
+        scores = scores.index_put(
+            tuple(batch.known), _MEMORY_SCALE * self.memory(batch.signs)[:, 0], accumulate=True
+        )
         scores = scores.masked_fill(~batch.span_mask[:, :, None], _IMPOSSIBLE)
         absent = self.absent(states[:, 0]) @ labels.T / SPAN**0.5 + self.label_bias(labels).T
         return scores, absent

@@ -15,6 +15,7 @@ from kgbuild.extract.span.spans import Span, Window
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from kgbuild.extract.span.memory import Known
     from kgbuild.extract.span.network import SpanNetwork
 
 _KEPT = 24
@@ -35,13 +36,17 @@ class Choice:
 
 
 def margins_of(
-    network: SpanNetwork, texts: Sequence[Sequence[Window]], labels: Tensor
+    network: SpanNetwork,
+    texts: Sequence[Sequence[Window]],
+    known: Sequence[Sequence[Sequence[Known]]],
+    labels: Tensor,
 ) -> Iterator[NDArray[np.float32]]:
     """For each item, (spans of all its windows, K): how far each span's score is above that of absence.
 
     Args:
         network: in evaluation mode.
         texts: the windows of each item.
+        known: for each of them, what training's values say of its spans.
         labels: (K, HIDDEN) sentence vectors of the relations asked for.
     """
     import torch
@@ -49,6 +54,7 @@ def margins_of(
     from kgbuild.extract.span.network import batch_of
 
     flat = [(number, window) for number, windows in enumerate(texts) for window in windows]
+    signs = [found for windows in known for found in windows]
     parts: list[list[NDArray[np.float32]]] = [[] for _ in texts]
     done: dict[int, NDArray[np.float32]] = {}
     # Windows of like length together: padding is work for nothing.
@@ -56,7 +62,9 @@ def margins_of(
     with torch.inference_mode():
         for begin in range(0, len(order), _BATCH):
             chosen = order[begin : begin + _BATCH]
-            scores, absent = network(batch_of([flat[at][1] for at in chosen]), labels)
+            scores, absent = network(
+                batch_of([flat[at][1] for at in chosen], [signs[at] for at in chosen]), labels
+            )
             margins = (scores - absent[:, None, :]).numpy()
             for row, at in enumerate(chosen):
                 done[at] = margins[row, : len(flat[at][1].spans)]

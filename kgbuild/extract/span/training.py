@@ -28,9 +28,10 @@ from kgbuild.extract.span.labels import (
     read_labelled,
     relation_text,
 )
+from kgbuild.extract.span.memory import Known, Memory
 from kgbuild.extract.span.reading import margins_of
-from kgbuild.extract.span.spans import label_pieces, windows_of
-from kgbuild.schema import Schema
+from kgbuild.extract.span.spans import Window, label_pieces, windows_of
+from kgbuild.schema import Schema, load_schema
 from plugbase.console import Console
 from plugbase.errors import UserError, did_you_mean
 
@@ -61,6 +62,8 @@ class TrainingSettings:
     held_out: float = 0.1
     unlabelled_weight: float = 0.1
     """Weight of absence where a file in ExtractGPT's format has no label: mostly, but not surely, absent."""
+    forgetting: float = 0.25
+    """Share of windows that are read in training as if no value of theirs had been seen before."""
     adapter_rank: int = 0
     """0 trains the encoder's layers (a folder of 22 MB); 16 small additions to them (3 MB)."""
     seed: int = 0
@@ -93,6 +96,7 @@ class Plan:
     """Category -> relations that were labelled in it; empty where labels are complete."""
     cut_forms: tuple[str, ...]
     several: bool
+    memory: Memory = field(default_factory=Memory)
     vectors: Any = field(init=False)
     """(K, HIDDEN) sentence vectors of the relations."""
 
@@ -106,6 +110,11 @@ class Plan:
     def asked(self, category: str) -> list[str]:
         """The relations that are asked of an item of that category; all of them if it was never seen."""
         return self.categories.get(category) or self.relations
+
+    def known(self, category: str, window: Window) -> list[Known]:
+        """What training's values say of a window's spans."""
+        places = [self.relations.index(name) for name in self.asked(category)]
+        return list(self.memory.signs(window, places))
 
 
 def train_extractor(
@@ -121,7 +130,8 @@ def train_extractor(
     Args:
         labelled: a file in either format, or items with their labels.
         output: the folder; what is there stays until the new one is whole.
-        schema: definitions of the relations; without one a relation's label is its name.
+        schema: definitions of all relations; None takes those of kgbuild's own schema, and for a relation
+            that it does not have, the relation's name alone.
         settings: see there.
         console: where progress is shown; silent by default.
 
@@ -155,6 +165,7 @@ def train_extractor(
         "relations": [{"name": name, "definition": plan.definitions[name]} for name in plan.relations],
         "categories": plan.categories,
         "cut_forms": list(plan.cut_forms),
+        "values": plan.memory.as_json(plan.relations),
         "several": plan.several,
         "calibration": asdict(calibration),
         "held_out": {"items": len(held_out), **held.as_json(), "calibration_error": ece},
@@ -194,14 +205,15 @@ def split(items: Sequence[LabelledItem], share: float) -> tuple[list[LabelledIte
 def make_plan(kept: Sequence[LabelledItem], source: LabelledFile, schema: Schema | None, file: str) -> Plan:
     """The relations, their definitions and where they are asked."""
     relations = source.relations
-    definitions = dict.fromkeys(relations, "")
+    known = (schema or load_schema()).relations
     for name in relations if schema else ():
-        assert schema is not None
-        if name not in schema.relations:
+        if name not in known:
             line = next(entry.line for entry in source.items if name in entry.facts)
-            mend = did_you_mean(name, schema.relations) or "define it there, or leave --schema out"
-            raise UserError(f"relation {name!r} is not in the schema", file=file, line=line, mend=mend)
-        definitions[name] = schema.relations[name].definition
+            mend = did_you_mean(name, known) or "define it there, or leave --schema out"
+            raise UserError(
+                f"relation {name!r} is not in the schema", file=file, line=line or None, mend=mend
+            )
+    definitions = {name: known[name].definition if name in known else "" for name in relations}
     said = [values for entry in source.items for values in entry.facts.values() if values]
     if not said:
         raise UserError("no item has a value that its text holds", file=file, mend="label spans of the text")
@@ -220,7 +232,12 @@ def read_all(network: SpanNetwork, entries: Sequence[LabelledItem], plan: Plan) 
     network.eval()
     texts = [windows_of(entry.item, plan.cut_forms) for entry in entries]
     readings = []
-    for entry, windows, margins in zip(entries, texts, margins_of(network, texts, plan.vectors), strict=True):
+    known = [
+        [plan.known(entry.item.category, window) for window in windows]
+        for entry, windows in zip(entries, texts, strict=True)
+    ]
+    found = margins_of(network, texts, known, plan.vectors)
+    for entry, windows, margins in zip(entries, texts, found, strict=True):
         spans = [span for window in windows for span in window.spans]
         at = {name: number for number, name in enumerate(plan.relations)}
         asked = {name: margins[:, at[name]] for name in plan.asked(entry.item.category)}
@@ -241,17 +258,23 @@ def _fit(
     from kgbuild.extract.span.network import SpanNetwork, batch_of
 
     network = SpanNetwork(settings.adapter_rank)
+    texts = [windows_of(entry.item, plan.cut_forms) for entry in kept]
+    plan.memory = Memory.of(list(zip(kept, texts, strict=True)), plan.relations)
     examples = [
         example
-        for entry in kept
+        for entry, windows in zip(kept, texts, strict=True)
         for example in examples_of(
-            entry, plan.relations, plan.asked(entry.item.category), plan.cut_forms, settings.unlabelled_weight
+            entry,
+            windows,
+            plan.relations,
+            plan.asked(entry.item.category),
+            plan.memory,
+            settings.unlabelled_weight,
         )
-        if example.cases
     ]
     trained = network.stored()
     average = {name: value.clone() for name, value in trained.items()}
-    optimizer = torch.optim.AdamW(_groups(network, settings), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(_groups(network, settings), weight_decay=0.01, fused=True)
     steps_an_epoch = math.ceil(len(examples) / settings.batch)
     epochs = settings.epochs or min(25, max(8, math.ceil(_STEPS / steps_an_epoch)))
     total = steps_an_epoch * epochs
@@ -263,7 +286,9 @@ def _fit(
         for epoch in range(1, epochs + 1):
             network.train()
             for chosen in _batches(examples, settings.batch, draw):
-                scores, absent = network(batch_of([example.window for example in chosen]), plan.vectors)
+                known = [() if draw.random() < settings.forgetting else example.known for example in chosen]
+                windows = [example.window for example in chosen]
+                scores, absent = network(batch_of(windows, known), plan.vectors)
                 loss = loss_of(scores, absent, chosen)
                 optimizer.zero_grad()
                 loss.backward()
@@ -272,9 +297,7 @@ def _fit(
                 schedule.step()
                 step += 1
                 decay = min(settings.averaging, step / (step + 10))
-                with torch.no_grad():
-                    for name, value in network.stored().items():
-                        average[name].lerp_(value, 1 - decay)
+                torch._foreach_lerp_(list(average.values()), list(network.stored().values()), 1 - decay)
                 progress.advance(len(chosen))
             current = {name: value.clone() for name, value in network.stored().items()}
             _set(network, average)
