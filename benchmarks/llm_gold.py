@@ -1,0 +1,161 @@
+"""A real language model on the hand-labelled items: facts found and tokens used, one item a call against several.
+
+python benchmarks/llm_gold.py            # prints the table, writes benchmarks/llm-gold.json
+
+The model runs on this machine (benchmarks/llm_server.py fetches and starts it); its replies are kept, so a second
+run asks nothing. Both ways show the model the same worked examples, those of the prompt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+for _name, _value in (("OMP_WAIT_POLICY", "passive"), ("OMP_NUM_THREADS", "1"), ("HF_HUB_OFFLINE", "1")):
+    os.environ.setdefault(_name, _value)
+
+from llm_server import MODEL, SERVER, LocalModel, default_folder  # noqa: E402
+
+from kgbuild.evaluate import GoldItem, ScoreTable, load_gold, score_facts  # noqa: E402
+from kgbuild.extract import ExtractionFailure  # noqa: E402
+from kgbuild.extract.llm import Question  # noqa: E402
+from kgbuild.extract.llm.extractor import PROMPT, OpenAIExtractor  # noqa: E402
+from kgbuild.extract.llm.questions import pack  # noqa: E402
+from kgbuild.schema import load_schema  # noqa: E402
+from kgbuild.types import Item, Mention  # noqa: E402
+from prompts import load_prompt  # noqa: E402
+
+COMMAND = "python benchmarks/llm_gold.py"
+GOLD = ("books", "films", "games", "products")
+PER_CATEGORY = 16
+TOGETHER = 4
+_ANSWER_TOKENS_AN_ITEM, _ANSWER_TOKENS = 300, 200
+SEED = 0
+
+
+def chosen(gold: Sequence[GoldItem], per_category: int) -> list[GoldItem]:
+    """So many items of each category, drawn with a fixed seed; four of one category follow each other."""
+    by_category: dict[str, list[GoldItem]] = {}
+    for entry in gold:
+        by_category.setdefault(entry.item.category, []).append(entry)
+    drawn = {
+        name: random.Random(SEED).sample(entries, len(entries))[:per_category]
+        for name, entries in sorted(by_category.items())
+    }
+    # Round by round, so that a run that was stopped early holds as many of each.
+    return [
+        entry
+        for at in range(0, per_category, TOGETHER)
+        for entries in drawn.values()
+        for entry in entries[at : at + TOGETHER]
+    ]
+
+
+def questions(items: Sequence[Item], together: int) -> Iterator[Question]:
+    """The calls about these items, with ids that are the same in every run, so that kept replies are found."""
+    for question in pack(items, items_per_call=together):
+        name = "/".join(item.id for item in question.items)
+        yield Question(question.pieces, hashlib.sha256(name.encode()).hexdigest()[:24])
+
+
+def read_with_model(
+    items: Sequence[Item], together: int, model: LocalModel
+) -> tuple[list[Mention], dict[str, Any]]:
+    """What the model finds, so many items a call, and what it took."""
+    extractor = OpenAIExtractor(
+        schema=load_schema(),
+        model=MODEL,
+        base_url=model.url,
+        concurrency=1,
+        items_per_call=together,
+        answer_tokens=_ANSWER_TOKENS + _ANSWER_TOKENS_AN_ITEM * together,
+        timeout=1800.0,
+    )
+    mentions: list[Mention] = []
+    failed: list[str] = []
+    for done, (item, result) in enumerate(extractor.ask(questions(items, together)), 1):
+        if isinstance(result, ExtractionFailure):
+            failed.append(f"{item.id}: {result.reason}")
+        else:
+            mentions += result
+        print(f"  {done} of {len(items)} items, {together} a call", end="\r", file=sys.stderr)
+    extractor.close()
+    spent = extractor.spent
+    taken = {
+        "items_a_call": together,
+        "calls": spent.calls,
+        "prompt_tokens": spent.prompt,
+        "completion_tokens": spent.completion,
+        "tokens_an_item": round((spent.prompt + spent.completion) / len(items), 1),
+        "failed": failed,
+        "dropped": dict(sorted(extractor.dropped.items())),
+    }
+    return mentions, taken
+
+
+def read_locally(items: Sequence[Item]) -> list[Mention]:
+    """What the local extractor finds."""
+    from kgbuild.extract.local import LocalExtractor
+
+    extractor = LocalExtractor(schema=load_schema())
+    return [mention for _, found in extractor.extract(items) if isinstance(found, list) for mention in found]
+
+
+def row(name: str, table: ScoreTable, taken: dict[str, Any]) -> dict[str, Any]:
+    """Print one line of the table; give back what is stored of it."""
+    counts = table.overall
+    cost = f"{taken['tokens_an_item']:>8.0f}" if taken else " " * 8
+    print(f"{name:<32}{counts.precision:>7.3f}{counts.recall:>7.3f}{counts.f1:>7.3f}{cost}")
+    return {**taken, **table.as_json()}
+
+
+def main() -> int:
+    """Measure, print, store."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, default=default_folder(), help="weights, server, kept replies")
+    parser.add_argument("--url", help="a server with the model that runs already")
+    parser.add_argument("--per-category", type=int, default=PER_CATEGORY)
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "benchmarks" / "llm-gold.json")
+    options = parser.parse_args()
+    gold = chosen(load_gold(ROOT / "tests" / "gold" / f"{name}.jsonl" for name in GOLD), options.per_category)
+    items = [entry.item for entry in gold]
+    with LocalModel(options.folder, url=options.url) as model:
+        alone, alone_taken = read_with_model(items, 1, model)
+        packed, packed_taken = read_with_model(items, TOGETHER, model)
+    print(f"\n{len(items)} items, {options.per_category} a category\n")
+    print(f"{'':<32}{'P':>7}{'R':>7}{'F1':>7}{'tokens':>8}")
+    result: dict[str, Any] = {
+        "command": COMMAND,
+        "model": MODEL,
+        "server": SERVER,
+        "openai": version("openai"),
+        "prompt": {"name": PROMPT, "sha256": load_prompt(PROMPT).sha256},
+        "items": [item.id for item in items],
+        "one_a_call": row("one item a call", score_facts(alone, gold), alone_taken),
+        "several_a_call": row(f"{TOGETHER} items a call", score_facts(packed, gold), packed_taken),
+        "one_a_call_by_quote": score_facts(alone, gold, accept_quotes=True).as_json(),
+        "several_a_call_by_quote": score_facts(packed, gold, accept_quotes=True).as_json(),
+        "local": row("local extractor", score_facts(read_locally(items), gold), {}),
+    }
+    saved = 1 - packed_taken["tokens_an_item"] / alone_taken["tokens_an_item"]
+    result["tokens_saved"] = round(saved, 3)
+    print(f"\ntokens saved by {TOGETHER} items a call: {saved:.1%}")
+    options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"stored in {options.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
