@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kgbuild.cli.extract import extract
+from kgbuild.cli.train_extractor import train_extractor
 from plugbase.console import CommandGroup, version_option
 
 __all__ = ["main"]
@@ -20,3 +21,4 @@ def main() -> None:
 
 
 main.add_command(extract)
+main.add_command(train_extractor)
