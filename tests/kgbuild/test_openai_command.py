@@ -21,7 +21,7 @@ ITEMS: list[dict[str, object]] = [
     {
         "id": "1",
         "title": "One",
-        "description": "Friendship in hard times.",
+        "description": "A war in hard times.",
         "attributes": {"genre": ["Drama"]},
     },
     {"id": "2", "title": "Two", "description": "A war.", "attributes": {"genre": ["Drama"]}},
@@ -74,7 +74,7 @@ def test_facts_reach_the_graph_and_the_key_reaches_nothing(tmp_path: Path) -> No
         evidence = [json.loads(line) for line in (tmp_path / "graph.evidence.jsonl").open()]
         read = {(one["item"], one["relation"], one["value"], one["source"]) for one in evidence}
         source = "openai:gpt-x/extract_facts@2"
-        assert {("1", "theme", "friendship", source), ("2", "theme", "war", source)} <= read
+        assert {("1", "theme", "war", source), ("2", "theme", "war", source)} <= read
         (rejected,) = tmp_path.glob("graph*rejected.jsonl")
         (reject,) = [json.loads(line) for line in rejected.open()]
         assert reject["line"] == 3
@@ -118,7 +118,7 @@ def test_an_unknown_model_is_said_once(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-WORDS = ("peace", "war", "friendship", "a war and a friendship")
+WORDS = ("peace", "war", "nothing", "a war and no end")
 MANY: list[dict[str, object]] = [
     {"id": f"i{number}", "title": f"T{number}", "description": WORDS[number % 4]} for number in range(120)
 ]
