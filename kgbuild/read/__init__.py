@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kgbuild.read.record import TEXT_COLUMNS, BadItem, item_of
+from kgbuild.read.record import TEXT_COLUMNS, BadItem, identifier_of, item_of
 from kgbuild.types import Item
 from plugbase.errors import UserError
 from plugbase.tables import BadRecord, read_table
 
-__all__ = ["ItemReader", "Reject"]
+__all__ = ["ItemReader", "Reject", "Retraction"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,13 @@ class Reject:
         return {"file": self.file, "line": self.line, "reason": self.reason, "value": self.value}
 
 
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """The item of this id is no more."""
+
+    id: str
+
+
 @dataclass
 class ItemReader:
     """Reads one file of items, one at a time. `warnings`: what was odd -> (first line, number of lines)."""
@@ -41,11 +48,24 @@ class ItemReader:
         Raises:
             UserError: the file cannot be read at all.
         """
+        for line, found in self.changes(retractions=False):
+            assert not isinstance(found, Retraction)
+            yield line, found
+
+    def changes(self, *, retractions: bool = True) -> Iterator[tuple[int, Item | Retraction | Reject]]:
+        """The same, where a line that holds `"retracted": true` retracts the item of its id.
+
+        Raises:
+            UserError: the file cannot be read at all.
+        """
         for line, record in read_table(self.path, text_columns=TEXT_COLUMNS):
             if isinstance(record, BadRecord):
                 yield line, Reject(str(self.path), line, record.reason, record.text)
                 continue
             try:
+                if retractions and record.get("retracted") in (True, "true"):
+                    yield line, Retraction(identifier_of(record))
+                    continue
                 item, oddities = item_of(record)
             except BadItem as bad:
                 yield line, Reject(str(self.path), line, bad.reason, bad.value)

@@ -41,7 +41,7 @@ def item_of(record: Mapping[str, object]) -> tuple[Item, list[str]]:
     """
     oddities = [hint for key in record if (hint := _near_miss(key, record))]
     text = {key: _text(key, record.get(key, ""), oddities) for key in ("title", "description", "category")}
-    identifier = _identifier(record)
+    identifier = identifier_of(record)
     if not text["title"].strip() and not text["description"].strip():
         hints = "".join(f"; {hint}" for hint in oddities)
         raise BadItem(f"neither title nor description{hints}", identifier)
@@ -77,7 +77,12 @@ def _near(given: str, known: str) -> bool:
     return close and did_you_mean(given.lower(), [known]) is not None
 
 
-def _identifier(record: Mapping[str, object]) -> str:
+def identifier_of(record: Mapping[str, object]) -> str:
+    """The id of a record.
+
+    Raises:
+        BadItem: it has none that can be used.
+    """
     value = record.get("id")
     if value is None:
         raise BadItem("no id", dict(record))

@@ -1,0 +1,1 @@
+"""Maintaining graphs: items are added, changed and retracted, and two graphs become one."""
