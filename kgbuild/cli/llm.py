@@ -19,6 +19,11 @@ _OPTIONS = (
         help="Items that share a call.  [default: by the length of their texts]",
     ),
     click.option(
+        "--reasoning-effort",
+        metavar="WORD",
+        help="How much a model that thinks is to think: minimal, low ...  [default: the server's]",
+    ),
+    click.option(
         "--keep-inferred", is_flag=True, default=None, help="Keep facts that the text does not bear out."
     ),
     click.option(

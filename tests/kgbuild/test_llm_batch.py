@@ -224,6 +224,6 @@ def test_an_unknown_batch_is_an_error_that_says_so(server: BatchServer) -> None:
 
 def test_limits_hold_for_batches_too(server: BatchServer) -> None:
     memory: dict[str, Any] = {}
-    _, pending = run(fresh(server, memory, max_tokens=20_000), ITEMS)
+    _, pending = run(fresh(server, memory, max_tokens=2_000), ITEMS)
     assert pending is not None
     assert 0 < len(server.requests("batch_0")) < 5

@@ -266,12 +266,12 @@ def test_a_dry_run_of_what_costs_nothing_says_so() -> None:
 def test_a_limit_leaves_a_graph_names_what_remains_and_the_same_command_carries_on() -> None:
     with ScriptedServer(paid) as server:
         options = ("--model", "gpt-4o-mini", "--items-per-call", "5", "--workers", "1")
-        first = command(server.url, *options, "--max-tokens", "7000", "--json")
+        first = command(server.url, *options, "--max-tokens", "4000", "--json")
         assert first.exit_code == 4
         told = json.loads(first.stdout)
         answered_first = 40 - told["remaining"]
         assert 5 <= answered_first < 40
-        assert told["stopped"].startswith("the next call could pass 7,000 tokens")
+        assert told["stopped"].startswith("the next call could pass 4,000 tokens")
         assert told["remaining_first"] == [
             f"i{number}" for number in range(answered_first, answered_first + 10)
         ]
@@ -281,9 +281,9 @@ def test_a_limit_leaves_a_graph_names_what_remains_and_the_same_command_carries_
         assert Path("graph.ttl").read_text().count("rel:theme val:theme:war") == answered_first
         assert Path("graph.ttl").read_text().count("a kgb:Item") == 40
 
-        second = command(server.url, *options, "--max-tokens", "7000")
-        assert second.exit_code == 4
-        assert "stopped: the next call could pass 7,000 tokens" in second.stdout
+        second = command(server.url, *options, "--max-tokens", "3000")
+        assert second.exit_code == 4, "a limit counts its own run"
+        assert "stopped: the next call could pass 3,000 tokens" in second.stdout
         assert "with the runs before it" in second.stdout
         third = command(server.url, *options, "--json")
         assert third.exit_code == 0

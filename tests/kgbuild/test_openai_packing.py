@@ -310,6 +310,36 @@ def test_a_cut_off_answer_is_asked_for_in_halves() -> None:
     assert [len(request.items) for request in requests] == [7, 4, 2, 2, 3, 2, 1]
 
 
+@pytest.mark.parametrize("shown", ["counted", "in the text"])
+def test_a_model_that_thinks_first_gets_room_for_it(shown: str) -> None:
+    def thinker(request: Request, _: int) -> Reply:
+        if request.body["max_tokens"] < 4000:
+            reply = completion("<think>Well," if shown == "in the text" else "", finish="length")
+            reply.body["usage"] = {"prompt_tokens": 900, "completion_tokens": request.body["max_tokens"]}
+            if shown == "counted":
+                reply.body["usage"]["completion_tokens_details"] = {"reasoning_tokens": 400}
+            return reply
+        return themes_of(request)
+
+    found, requests, _ = ask(thinker, *films(30), concurrency=1)
+    assert all(said(result) == [("theme", "war")] for result in found.values())
+    assert [len(request.items) for request in requests] == [12, 12, 12, 6], "asked whole again, not in halves"
+
+
+def test_a_server_with_little_room_is_asked_for_shorter_answers() -> None:
+    def small(request: Request, _: int) -> Reply:
+        if 1500 + request.body["max_tokens"] > 2048:
+            return refused(400, "This model's maximum context length is 2048 tokens. You requested more.")
+        return themes_of(request)
+
+    found, requests, _ = ask(small, *films(24))
+    assert len(found) == 24
+    assert [len(request.items) for request in requests] == [12] * 4
+    assert [request.body["max_tokens"] for request in requests][-2:] == [
+        requests[0].body["max_tokens"] // 4
+    ] * 2
+
+
 LONG = " ".join(
     f"Sentence {number} speaks of {'war' if number == 37 else 'peace'}, and no more." for number in range(40)
 )
@@ -336,9 +366,7 @@ def test_a_long_text_is_asked_about_in_parts(how: str) -> None:
 
 def test_an_item_fails_once_however_many_of_its_parts_do() -> None:
     found, requests, _ = ask(lambda *_: completion('{"ans', finish="length"), Item("1", "Long", LONG))
-    assert found["1"] == ExtractionFailure(
-        "the answer is longer than 4000 tokens, even for a part of the text"
-    )
+    assert found["1"] == ExtractionFailure("the answer does not end, even for a part of the text")
     assert len(requests) <= 31
 
 
@@ -394,6 +422,20 @@ def test_near_duplicates_are_asked_once_and_each_keeps_what_its_own_text_says() 
 
 
 # -- the extractor as such -------------------------------------------------------------------------------------
+
+
+def test_how_much_a_model_thinks_can_be_said() -> None:
+    def script(request: Request, _: int) -> Reply:
+        if "reasoning_effort" in request.body and "F1" in request.titles:
+            return refused(400, "no such thing", param="reasoning_effort")
+        return themes_of(request)
+
+    _, requests, made = ask(script, *films(2), reasoning_effort="minimal", items_per_call=1, concurrency=1)
+    assert [request.body.get("reasoning_effort") for request in requests] == ["minimal", "minimal", None]
+    assert (
+        made.fingerprint
+        != OpenAIExtractor(schema=SCHEMA, model="scripted", base_url=made.base_url).fingerprint
+    )
 
 
 def test_half_a_character_can_be_asked_about() -> None:

@@ -147,7 +147,7 @@ def test_parameters_that_a_model_does_not_take_are_left_out() -> None:
     found, requests = ask(script, *numbered(2))
     assert values(found["1"]) == ["friendship"]
     assert len(requests) == 4
-    assert requests[-1].body["max_completion_tokens"] == 4000
+    assert 300 < requests[-1].body["max_completion_tokens"] < 500
     assert requests[-1].form == "json_schema"
 
 

@@ -52,7 +52,7 @@ def content_of(completion: Mapping[str, Any]) -> str:
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
         raise MalformedError("no choices")
-    if choice.get("finish_reason") == "length":
+    if _is_cut(choice):
         raise CutOffError("the answer was cut off")
     if choice.get("finish_reason") == "content_filter" or choice["message"].get("refusal"):
         raise RefusalError("the model refused to answer")
@@ -60,6 +60,30 @@ def content_of(completion: Mapping[str, Any]) -> str:
     if not isinstance(content, str) or not content.strip():
         raise MalformedError("it is empty")
     return content
+
+
+def is_cut_off(completion: Mapping[str, Any]) -> bool:
+    """Whether the reply reached its greatest length."""
+    choices = completion.get("choices")
+    return bool(isinstance(choices, list) and choices and _is_cut(choices[0]))
+
+
+def _is_cut(choice: Any) -> bool:
+    return isinstance(choice, dict) and choice.get("finish_reason") == "length"
+
+
+def has_thoughts(completion: Mapping[str, Any]) -> bool:
+    """Whether the model thought before it answered, by the server's count or by what it shows of it."""
+    usage = completion.get("usage")
+    details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
+    if isinstance(details, dict) and details.get("reasoning_tokens"):
+        return True
+    choices = completion.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        return False
+    return bool(message.get("reasoning_content")) or "<think>" in str(message.get("content"))
 
 
 def read_answers(content: str, question: Question) -> tuple[dict[int, list[StatedFact]], Counter[str]]:

@@ -140,7 +140,9 @@ class BatchExtractor(OpenAIExtractor):
         size = 0
         for question, rounds in (*repeated, *((question, 0) for question in fresh)):
             body = self._body(question, self._ladder)
-            cost = self.budget.worst_case(self._accounts.guess_prompt(body["messages"]), self.answer_tokens)
+            cost = self.budget.worst_case(
+                self._accounts.guess_prompt(body["messages"]), self.answer_room(question)
+            )
             limit = self.budget.hold(cost)
             if limit is not None:
                 break

@@ -194,6 +194,8 @@ class Client:
         """Whether the same question can be asked at once in another way."""
         if trouble.kind == "parameter":
             return self.ladder.leave_out(trouble.parameter)
+        if trouble.kind == "too long":
+            return self.ladder.shortened()
         return trouble.kind == "refused" and self.ladder.refused(form)
 
     def _is_refusal(self, trouble: Trouble, form: str, tries: int) -> bool:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from kgbuild.extract import BudgetReachedError, ExtractionResult
 from kgbuild.extract.llm import GroupItems, Question, Reading, Shots
 from kgbuild.extract.llm.accounts import Accounts
-from kgbuild.extract.llm.answers import Checker, CutOffError
+from kgbuild.extract.llm.answers import Checker, CutOffError, has_thoughts, is_cut_off
 from kgbuild.extract.llm.ladder import Ladder
 from kgbuild.extract.llm.prices import load_prices, price_of
 from kgbuild.extract.llm.questions import ANSWER_SCHEMA, Messages, pack
 from kgbuild.extract.llm.reading import Reader
 from kgbuild.extract.llm.spending import Budget, CallRecord, Spending
+from kgbuild.extract.llm.tokens import guess_tokens
 from kgbuild.types import Item
 from plugbase.errors import UserError
 from prompts import load_prompt
@@ -36,6 +37,7 @@ __all__ = ["OpenAIExtractor"]
 VERSION = 2
 PROMPT = "extract_facts@2"
 _NO_KEY = "unused"
+_ROOM_A_CALL, _ROOM_AN_ITEM, _ROOM_A_TEXT_TOKEN = 200, 150, 2
 
 
 class OpenAIExtractor:
@@ -50,6 +52,7 @@ class OpenAIExtractor:
         items_per_call: None shares a call by the length of the texts.
         shots: chooses worked examples for a call; None keeps the prompt's own.
         group: brings near-duplicates together, of which the first is asked.
+        reasoning_effort: how much a model that thinks is to think, such as "minimal"; None leaves it to the server.
         keep_inferred: keep facts that the text does not bear out, marked as such.
         max_usd, max_tokens: the run ends before the call that could pass them. They count this run alone.
         prices: a file that goes on top of the prices that kgbuild brings along.
@@ -76,6 +79,7 @@ class OpenAIExtractor:
         items_per_call: int | None = None,
         shots: Shots | None = None,
         group: GroupItems | None = None,
+        reasoning_effort: str | None = None,
         keep_inferred: bool = False,
         max_usd: float | None = None,
         max_tokens: int | None = None,
@@ -108,15 +112,17 @@ class OpenAIExtractor:
         prompt = load_prompt(PROMPT)
         self._messages = Messages(prompt, schema, shots)
         checker = Checker(schema, f"openai:{model}/{prompt.name}", keep_inferred=keep_inferred)
-        self._reader = Reader(checker, answer_tokens)
+        self._reader = Reader(checker)
         said = [VERSION, model, base_url, prompt.sha256, self._messages.relations]
         said += [shots.fingerprint] if shots else []
         said += ["inferred"] if keep_inferred else []
+        said += [f"effort {reasoning_effort}"] if reasoning_effort else []
         digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()
         # Neither what shares a call nor how long a reply may be is in it: nobody is to pay twice for a setting.
         self.fingerprint = f"openai@{VERSION}:{prompt.name}:{digest[:12]}"
         self._memory: MutableMapping[str, Any] = {}
-        self._ladder = Ladder(ANSWER_SCHEMA)
+        self._effort = reasoning_effort
+        self._ladder = Ladder(ANSWER_SCHEMA, effort=reasoning_effort)
         self._client: Client | None = None
 
     @property
@@ -142,7 +148,7 @@ class OpenAIExtractor:
         self.tell, self._memory = tell, memory
         self._accounts.attach((call for call in earlier if call.model == self.model), keep_call)
         self.close()
-        self._ladder = Ladder(ANSWER_SCHEMA, memory.get(self._server))
+        self._ladder = Ladder(ANSWER_SCHEMA, effort=self._effort, remembered=memory.get(self._server))
 
     def estimate(self, items: Iterable[Item]) -> Spending:
         """What asking about these items would come to, without a call: nothing is taken to be cached."""
@@ -184,7 +190,12 @@ class OpenAIExtractor:
         text. What the reply passes over is asked again, alone after the second time, and then fails by name; a
         reply that was cut off is asked for in halves.
         """
-        reading = self._reader.read(question, completion)
+        gets_room = has_thoughts(completion) and not self._ladder.thinks
+        self._ladder.thinks = self._ladder.thinks or gets_room
+        if gets_room and is_cut_off(completion):
+            reading = Reading([], [question])
+        else:
+            reading = self._reader.read(question, completion)
         messages = self._messages.of(question, self._ladder.answer_format)
         usage = completion.get("usage")
         self._accounts.count(len(reading.results), messages, question.pieces, usage, batch=batch)
@@ -206,7 +217,8 @@ class OpenAIExtractor:
                     if question is None:
                         break
                     messages = self._messages.of(question, self._ladder.answer_format)
-                    cost = self.budget.worst_case(self._accounts.guess_prompt(messages), self.answer_tokens)
+                    room = self.answer_room(question)
+                    cost = self.budget.worst_case(self._accounts.guess_prompt(messages), room)
                     limit = self.budget.hold(cost)
                     if limit is not None:
                         todo.appendleft(question)
@@ -230,6 +242,19 @@ class OpenAIExtractor:
         finally:
             for future in under_way:
                 future.cancel()
+
+    def answer_room(self, question: Question) -> int:
+        """Tokens that the answer may have: several times what its texts give, so that a model which repeats itself
+        is stopped soon; all there is where the model thinks first."""
+        if self._ladder.thinks:
+            return self.answer_tokens
+        text = sum(
+            guess_tokens(piece.item.title) + guess_tokens(piece.description) for piece in question.pieces
+        )
+        return min(
+            self.answer_tokens,
+            _ROOM_A_CALL + _ROOM_AN_ITEM * len(question.pieces) + _ROOM_A_TEXT_TOKEN * text,
+        )
 
     def close(self) -> None:
         """End the connections; the extractor can be used again."""
@@ -279,7 +304,7 @@ class OpenAIExtractor:
 
     def _body(self, question: Question, ladder: Ladder) -> dict[str, Any]:
         messages = self._messages.of(question, ladder.answer_format)
-        return {"messages": messages, **ladder.parameters(self.answer_tokens)}
+        return {"messages": messages, **ladder.parameters(self.answer_room(question))}
 
     def _submit(self, question: Question) -> Future[Reply]:
         if self._client is None:

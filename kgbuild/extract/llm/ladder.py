@@ -10,6 +10,7 @@ FORMS = ("json_schema", "json_object_schema", "json_object", "text")
 """Ways to ask for the answer's form, strictest first. The second is that of llama.cpp's servers: a JSON object
 that follows a schema given beside the type."""
 _UNUSABLE_REPLIES = 2
+_MOST_HALVINGS = 3
 
 
 class Ladder:
@@ -17,10 +18,17 @@ class Ladder:
 
     Args:
         schema: the JSON schema of an answer.
+        effort: `reasoning_effort`; None leaves it to the server.
         remembered: what `as_json` gave in an earlier run.
     """
 
-    def __init__(self, schema: Mapping[str, Any], remembered: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        *,
+        effort: str | None = None,
+        remembered: Mapping[str, Any] | None = None,
+    ) -> None:
         kept = remembered or {}
         self._schema = dict(schema)
         self.step = FORMS.index(kept["form"]) if kept.get("form") in FORMS else 0
@@ -31,6 +39,10 @@ class Ladder:
         """An answer of the form asked for came in this run."""
         self._length_name = kept.get("length", "max_tokens")
         self._temperature = bool(kept.get("temperature", True))
+        self._effort = effort
+        self._halvings = int(kept.get("halvings", 0))
+        self.thinks = bool(kept.get("thinks", False))
+        """The model spends tokens on thoughts before it answers, and needs room for them."""
         self._unusable = 0
 
     @property
@@ -45,7 +57,13 @@ class Ladder:
 
     def as_json(self) -> dict[str, Any]:
         """What is worth remembering."""
-        return {"form": self.form, "length": self._length_name, "temperature": self._temperature}
+        return {
+            "form": self.form,
+            "length": self._length_name,
+            "temperature": self._temperature,
+            "halvings": self._halvings,
+            "thinks": self.thinks,
+        }
 
     @property
     def answer_format(self) -> str:
@@ -57,7 +75,9 @@ class Ladder:
 
     def parameters(self, length: int) -> dict[str, Any]:
         """The fields of the request that say how to answer, with `length` tokens at the most."""
-        fields: dict[str, Any] = {self._length_name: length}
+        fields: dict[str, Any] = {self._length_name: length >> self._halvings}
+        if self._effort is not None:
+            fields["reasoning_effort"] = self._effort
         if self._temperature:
             fields["temperature"] = 0
         if self.form == "json_schema":
@@ -103,4 +123,18 @@ class Ladder:
         if parameter == "max_tokens" and self._length_name == "max_tokens":
             self._length_name = "max_completion_tokens"
             return True
+        if parameter == "reasoning_effort" and self._effort is not None:
+            self._effort = None
+            return True
         return False
+
+    def shortened(self) -> bool:
+        """Ask for answers half as long: prompt and answer together may be what a server has no room for. Whether
+        that is worth a try: once an answer came, it is the question that is too long."""
+        if self.proven:
+            return False
+        if self._halvings >= _MOST_HALVINGS:
+            self._halvings = 0
+            return False
+        self._halvings += 1
+        return True

@@ -28,11 +28,10 @@ class Reader:
 
     Args:
         checker: holds facts against texts.
-        answer_tokens: the greatest length that was asked for, to be named in reasons.
     """
 
-    def __init__(self, checker: Checker, answer_tokens: int) -> None:
-        self._checker, self._answer_tokens = checker, answer_tokens
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
         self._gathering = Gathering()
         self.dropped: Counter[str] = Counter()
 
@@ -43,8 +42,7 @@ class Reader:
         except RefusalError as error:
             return self.without_answer(question, str(error))
         except CutOffError:
-            reason = f"the answer is longer than {self._answer_tokens} tokens, even for a part of the text"
-            return self.in_halves(question, reason)
+            return self.in_halves(question, "the answer does not end, even for a part of the text")
         except MalformedError as error:
             reason = f"two answers were not the JSON asked for: {error}"
             rest = self._again(question, question.pieces, reason)

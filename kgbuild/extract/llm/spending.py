@@ -72,6 +72,16 @@ class Spending:
         return sum(self.tokens_by_stage)
 
     @property
+    def prompt(self) -> int:
+        """Tokens sent, those included that the server had cached."""
+        return self.tokens_by_stage[0] + self.tokens_by_stage[1]
+
+    @property
+    def completion(self) -> int:
+        """Tokens that came back."""
+        return self.tokens_by_stage[2]
+
+    @property
     def usd(self) -> float | None:
         """All money; None where a call's price is unknown."""
         return None if self.unpriced else math.fsum(self.usd_by_stage)

@@ -22,7 +22,7 @@ Kind = Literal[
 ]
 _OF_THE_QUESTION = ("refused", "parameter", "too long", "key", "model", "no credit")
 _PASSING = (408, 409, 425, 429, 502, 503, 504, 529)
-_LEFT_OUT = ("max_tokens", "temperature")
+_LEFT_OUT = ("max_tokens", "temperature", "reasoning_effort")
 _UNKNOWN_MODEL = re.compile(
     r"model\b.{0,80}(not exist|not found|unknown)|(unknown|invalid|no such|not found).{0,20}\bmodel",
     re.IGNORECASE,
