@@ -18,9 +18,9 @@ def kept_names(earlier: GraphFile, resolution: Resolution) -> dict[Value, str]:
     said takes the name along, unless its value has a name already.
     """
     home: dict[Value, Value] = {}
-    for value, others in resolution.values.items():
+    for value, labels in resolution.values.items():
         home[value] = value
-        home.update(((value[0], other), value) for other in others)
+        home.update(((value[0], label), value) for label in labels)
     kept: dict[Value, str] = {}
     gone = []
     for value, name in sorted(earlier.names.names.items(), key=lambda named: named[1]):
@@ -30,7 +30,7 @@ def kept_names(earlier: GraphFile, resolution: Resolution) -> dict[Value, str]:
         elif found not in kept or found == value:
             kept[found] = name
     for value, name in gone:
-        others = ((value[0], other) for other in earlier.values[value])
+        others = [(value[0], other) for other in earlier.values[value]]
         found = next((home[other] for other in others if other in home), None)
         if found is not None and found not in kept:
             kept[found] = name

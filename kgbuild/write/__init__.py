@@ -117,9 +117,7 @@ def write_graph(
         paths.evidence.unlink(missing_ok=True)
 
 
-def write_records(
-    path: Path, records: Iterable[dict[str, str | int]] | Iterable[dict[str, str | float]]
-) -> None:
+def write_records(path: Path, records: Iterable[Mapping[str, object]]) -> None:
     """Write one JSON record a line; where there is none, remove the file that an earlier run left."""
     lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
     if not lines:

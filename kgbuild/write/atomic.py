@@ -30,7 +30,7 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
 @contextlib.contextmanager
 def atomic_texts(
     paths: Sequence[Path], before_naming: Callable[[], None] | None = None
-) -> Iterator[list[TextIO]]:
+) -> Iterator[Sequence[TextIO]]:
     """Several text files that take their names together, in the order given, when the block ends well.
 
     Args:
@@ -44,7 +44,7 @@ def atomic_texts(
     at = paths[-1]
     try:
         with contextlib.ExitStack() as files:
-            streams = []
+            streams: list[TextIO] = []
             for path, part in zip(paths, parts, strict=True):
                 at = path
                 streams.append(files.enter_context(part.open("w", encoding="utf-8", newline="\n")))
