@@ -119,7 +119,7 @@ def _by_labels(
 
 def _matching(links: Iterable[tuple[Key, Key]]) -> Iterator[tuple[Key, Key]]:
     """The links whose two ends have no other link: where it is not clear which is meant, none is taken."""
-    links = sorted(links)  # type: ignore[type-var]
+    links = sorted(links)
     left, right = Counter(one for one, _ in links), Counter(two for _, two in links)
     yield from ((one, two) for one, two in links if left[one] == right[two] == 1)
 
