@@ -12,13 +12,20 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from kgbuild.extract import BudgetReachedError, ExtractionFailure, Extractor, Metered, load_extractor
+from kgbuild.extract import (
+    BudgetReachedError,
+    ExtractionFailure,
+    Extractor,
+    Metered,
+    load_extractor,
+    siblings,
+)
 from kgbuild.extract.catalogue import catalogue_mentions
 from kgbuild.extract.llm.spending import Spending
 from kgbuild.extract.workers import extract_here, extract_in_processes
 from kgbuild.read import ItemReader, Reject, stop_at
 from kgbuild.resolve import Resolution, resolve
-from kgbuild.schema import load_schema
+from kgbuild.schema import Schema, load_schema
 from kgbuild.summary import ExtractEstimate, ExtractSummary, remaining_file, summarise
 from kgbuild.types import Item, Mention
 from kgbuild.workfile import WorkFile
@@ -141,7 +148,7 @@ def build_graph(
         every_run = Spending(work.calls())
         spending = {"this run": extractor.spent.as_json(), "this graph": every_run.as_json()}
     console.detail("resolving")
-    resolution = resolve(_mentions(work), schema, overrides=settings.overrides)
+    resolution = resolve(_mentions(work, schema, settings.backend), schema, overrides=settings.overrides)
     console.detail("writing")
     work.memory["settings"] = remembered(settings, extractor.fingerprint)
     write_graph(
@@ -293,10 +300,15 @@ def _workers_for(backend: str, pending: int) -> int:
     return max(1, min(os.cpu_count() or 1, _MOST_WORKERS, pending // _WORTH_A_PROCESS))
 
 
-def _mentions(work: WorkFile) -> Iterator[Mention]:
-    """What the catalogue knows and what the texts say, by item id: the order of the input plays no part."""
+def _mentions(work: WorkFile, schema: Schema, backend: str) -> Iterator[Mention]:
+    """What the catalogue knows, what the texts say and what titles say together, by item id: the order of the input
+    plays no part."""
+    reads_series = backend != "none" and siblings.RELATION in schema.relations
+    together = siblings.sibling_mentions(work.answered) if reads_series else {}
     for item, found in work.answered():
         yield from chain(catalogue_mentions(item), found)
+        if item.id in together:
+            yield together[item.id]
 
 
 def _whole(mention: Mention) -> Mention:
