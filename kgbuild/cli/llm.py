@@ -19,6 +19,12 @@ _OPTIONS = (
         help="Items that share a call.  [default: by the length of their texts]",
     ),
     click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="How long one call may take.  [default: 120]",
+    ),
+    click.option(
         "--reasoning-effort",
         metavar="WORD",
         help="How much a model that thinks is to think: minimal, low ...  [default: the server's]",

@@ -98,6 +98,7 @@ def test_what_the_text_does_not_bear_out_is_dropped_and_counted() -> None:
         ("theme", "x" * 200, "jealous"),
         ("Is Jealous Of", "Woody", "jealous"),
         ("jealous_of", "a doll", "jealous"),
+        ("category", "doll"),
         ("theme",),
         {"relation": "mood", "value": "jealous"},
         ("period", 1995, "A tale of"),
@@ -110,7 +111,16 @@ def test_what_the_text_does_not_bear_out_is_dropped_and_counted() -> None:
         ("period", "1995"),
         ("theme", "friendship"),
     ]
-    assert made.dropped == {"inferred": 3, "value": 2, "relation": 1, "form": 1}
+    assert made.dropped == {"inferred": 3, "value": 2, "relation": 2, "form": 1}
+
+
+def test_a_value_that_stands_elsewhere_than_in_its_quote_has_its_own_place() -> None:
+    facts = [("theme", "friendship", "jealous"), ("theme", "cowboys", "A cowboy doll")]
+    found, _, _ = ask(lambda request, _: by_title(request, {"Toy Story": facts}), TOYS)
+    assert [(one.value, one.quote, one.confidence) for one in found["1"]] == [
+        ("cowboys", "A cowboy doll", 0.8),
+        ("friendship", "friendship", 0.9),
+    ]
 
 
 def test_inferred_facts_are_kept_where_they_are_asked_for_and_marked() -> None:
@@ -472,6 +482,7 @@ def test_is_an_extractor_and_its_fingerprint_follows_what_changes_answers() -> N
         ({"model": "m"}, "has no key"),
         ({"base_url": "http://127.0.0.1:1/v1"}, "needs the name of a model"),
         ({"model": "m", "base_url": "127.0.0.1:8000"}, "is no http address"),
+        ({"model": "m", "base_url": "https://me:läng@host/v1"}, "holds a password"),
         ({"model": "m", "api_key": "sk-läng"}, "characters that no key has"),
     ],
 )

@@ -306,20 +306,20 @@ def test_a_refusal_is_named(reply: Reply) -> None:
 
 def test_the_breaker_opens_sends_one_probe_and_closes() -> None:
     told: list[str] = []
-    down = range(4, 14)
+    down = range(4, 17)
 
     def script(request: Request, number: int) -> Reply:
         return refused(503, "down") if number in down else stated(request, FACT)
 
-    found, requests = ask(script, *numbered(30), concurrency=4, backoff=0.02, retries=9, tell=told.append)
+    found, requests = ask(script, *numbered(30), concurrency=4, backoff=0.005, retries=9, tell=told.append)
     assert len(found) == 30
     assert all(values(result) == ["friendship"] for result in found.values())
     assert "5 failures in a row (HTTP 503: down): all calls wait" in told[0]
     assert told[-1] == "the server answers again"
     # What was under way when it opened may still fail; after that one call at a time looks again.
     assert len(requests) <= 30 + len(down)
-    probes = [request.at for request in requests[12:15]]
-    assert all(later - earlier > 0.1 for earlier, later in pairwise(probes))
+    probes = [request.at for request in requests[15:18]]
+    assert all(later - earlier > 0.03 for earlier, later in pairwise(probes))
 
 
 def test_a_server_that_does_not_recover_ends_the_run_and_no_item_is_to_blame() -> None:

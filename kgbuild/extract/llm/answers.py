@@ -11,7 +11,7 @@ from typing import Any
 from kgbuild.extract.llm import Question, StatedFact
 from kgbuild.extract.llm.quotes import find_quote
 from kgbuild.schema import Schema
-from kgbuild.types import Item, Mention
+from kgbuild.types import FieldName, Item, Mention
 
 CONFIDENCE_WORD_FOR_WORD = 0.9
 CONFIDENCE_QUOTED = 0.8
@@ -23,6 +23,8 @@ _LONGEST_VALUE = 120
 _MOST_FACTS = 200
 _MOST_STARTS = 40
 _SHARED_LETTERS = 4
+_FIELDS = ("item", "title", "category", "description")
+"""What the question itself calls its parts: weak models take them for relations."""
 _OPEN_RELATION = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+){0,5}\Z")
 _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 _START = re.compile(r"[{\[]")
@@ -212,7 +214,7 @@ class Checker:
             relation, value = fact.relation.strip(), " ".join(fact.value.split())
             if not 0 < len(value) <= _LONGEST_VALUE:
                 dropped["value"] += 1
-            elif relation.casefold() not in self._known and not _OPEN_RELATION.match(relation):
+            elif not self._is_relation(relation):
                 dropped["relation"] += 1
             elif mention := self._placed(item, relation, value, fact.quote):
                 if mention.confidence == CONFIDENCE_QUOTED and _is_stray(mention, neighbours):
@@ -228,17 +230,27 @@ class Checker:
                     found.setdefault(_place(guess), guess)
         return [found[place] for place in sorted(found)], dropped
 
+    def _is_relation(self, name: str) -> bool:
+        return name.casefold() in self._known or bool(_OPEN_RELATION.match(name) and name not in _FIELDS)
+
     def _placed(self, item: Item, relation: str, value: str, quote: str) -> Mention | None:
-        place = find_quote(item, quote) if quote else None
-        # A wrong quote beside a value that stands in the text: the value is its own quote.
-        place = place or find_quote(item, value)
+        """The fact where the value stands in its quote, else anywhere in the text, else where the quote does."""
+        around, own = find_quote(item, quote) if quote else None, find_quote(item, value)
+        place = around if around and (own is None or _holds(item, around, value)) else own
         if place is None:
             return None
         field, start, end = place
         words = getattr(item, field)[start:end]
-        literal = value.casefold() in " ".join(words.split()).casefold()
-        confidence = CONFIDENCE_WORD_FOR_WORD if literal or not quote else CONFIDENCE_QUOTED
+        confidence = (
+            CONFIDENCE_QUOTED if own is None and not _holds(item, place, value) else CONFIDENCE_WORD_FOR_WORD
+        )
         return Mention(item.id, relation, value, confidence, self._source, field, start, end, words)
+
+
+def _holds(item: Item, place: tuple[FieldName, int, int], value: str) -> bool:
+    """Whether the words at this place hold the value."""
+    field, start, end = place
+    return value.casefold() in " ".join(getattr(item, field)[start:end].split()).casefold()
 
 
 def _place(mention: Mention) -> tuple[str, int, int, str, str]:

@@ -24,6 +24,7 @@ _LONGEST_WAIT = 120.0
 _LONGEST_PAUSE = 30.0
 _MOST_TIMEOUTS = 2
 _WAIT_FACTOR = 10.0
+_SHORTEST_KEY = 8
 
 MakeBody = Callable[[Ladder], dict[str, Any]]
 
@@ -98,8 +99,8 @@ class Client:
                 self._loop.close()
 
     def without_key(self, text: str) -> str:
-        """The text with the key blotted out."""
-        return text.replace(self._key, "[key]")
+        """The text with the key blotted out; a word such as "x", given where a server wants any key, is none."""
+        return text.replace(self._key, "[key]") if len(self._key) >= _SHORTEST_KEY else text
 
     def _run(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -229,6 +230,8 @@ class Client:
 
     def _down(self, why: str) -> UserError:
         mend = "what was answered is kept: the same command carries on where it stopped"
+        if why.startswith("no answer within"):
+            mend = f"give it longer with --timeout, or less to do at once; {mend}"
         return UserError(f"the server does not recover; the last: {why}", mend=mend)
 
 

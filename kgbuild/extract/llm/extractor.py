@@ -96,6 +96,9 @@ class OpenAIExtractor:
         if base_url and not re.match(r"https?://[^/\s]", base_url):
             mend = "write it whole: http://127.0.0.1:8000/v1"
             raise UserError(f"the server {base_url!r} is no http address", mend=mend)
+        if base_url and "@" in base_url.split("://")[1].partition("/")[0]:
+            # The address is told in messages and kept in the work file.
+            raise UserError("the server's address holds a password", mend="leave it out; set OPENAI_API_KEY")
         self._key = _key(api_key, base_url)
         self.schema, self.model, self.base_url, self.concurrency = schema, model, base_url, concurrency
         self.items_per_call, self.group, self.answer_tokens = items_per_call, group, answer_tokens

@@ -138,11 +138,12 @@ class Messages:
         """Chosen once a question, however often its messages are written."""
         if self._shots is None:
             return []
-        if question.custom_id not in self._chosen:
-            self._chosen[question.custom_id] = _example(self._shots.choose(question.items))
+        chosen = self._chosen.get(question.custom_id)
+        if chosen is None:
+            chosen = self._chosen[question.custom_id] = _example(self._shots.choose(question.items))
             if len(self._chosen) > _CHOICES_KEPT:
                 self._chosen.popitem(last=False)
-        return self._chosen[question.custom_id]
+        return chosen
 
 
 def _example(examples: Sequence[LabelledItem]) -> list[dict[str, str]]:
