@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kgbuild.summary import ExtractEstimate, ExtractSummary
 
 BATCH = "kgbuild.extract.llm.batch:BatchExtractor"
+TEACHER = "kgbuild.teach.teaching:TeachingExtractor"
 _RELATIONS_SHOWN = 8
 
 
@@ -52,6 +53,19 @@ _RELATIONS_SHOWN = 8
     help="With openai: labelled items to choose worked examples from.",
 )
 @click.option("--batch", is_flag=True, help="With openai: by its Batch API; the same command later collects.")
+@click.option(
+    "--teacher",
+    metavar="openai:MODEL",
+    help="A model that labels a few items, for the student to learn from.",
+)
+@click.option(
+    "--student",
+    metavar="local|FOLDER",
+    help="With --teacher: what learns from it and reads the rest.  [default: local]",
+)
+@click.option(
+    "--budget", metavar="SHARE|TOKENS", help="With --teacher: what it may read: 5%, 200k.  [default: 5%]"
+)
 @click.option("--dry-run", is_flag=True, help="With openai: print tokens and price; make no call.")
 @click.option(
     "--base", default="urn:kgbuild:", show_default=True, metavar="IRI", help="What IRIs begin with."
@@ -81,6 +95,9 @@ def extract(
     llm: dict[str, object],
     shots: Path | None,
     batch: bool,
+    teacher: str | None,
+    student: str | None,
+    budget: str | None,
     dry_run: bool,
     base: str,
     evidence: Literal["file", "inline"],
@@ -103,14 +120,22 @@ def extract(
         backend = "span"
     elif backend == "span":
         raise click.UsageError("--backend span: name the trained folder with --extractor")
+    if teacher is None and (student or budget):
+        raise click.UsageError("--student and --budget: only with --teacher")
+    if teacher is not None:
+        if backend != "local" or batch or "model" in llm:
+            raise click.UsageError("--teacher: not with --backend, --extractor, --model or --batch")
+        given |= {"teacher": teacher, "student": student or "local", "budget": budget or "5%"}
+        given["folder"] = output.with_name(f"{output.name.removesuffix('.ttl')}.student")
+        backend = TEACHER
     switches = {"shots": shots is not None, "batch": batch, "dry_run": dry_run}
     refuse_llm_options({**llm, **{name: True for name, is_on in switches.items() if is_on}}, backend)
-    if backend == "openai":
+    if backend in ("openai", TEACHER):
         given |= _read_cheaper(shots)
         backend = BATCH if batch else backend
     if folder is not None:
         given["folder"] = folder
-    if backend in ("openai", BATCH) and workers is not None:
+    if backend in ("openai", BATCH, TEACHER) and workers is not None:
         # What takes time is waiting for the endpoint: that wants questions at once, not processes.
         given["concurrency"], workers = workers, 1
     settings = ExtractSettings(
