@@ -76,11 +76,14 @@ def estimate_extract(settings: ExtractSettings, console: Console) -> ExtractEsti
     is_new = not paths.work.exists()
     with WorkFile(paths.work, extractor.fingerprint) as work, work.trial():
         rejects = _read(ItemReader(settings.items), work, settings, console)
+        nothing = not work.count_items()
         _attach(extractor, work, console)
         expected = extractor.estimate(chain.from_iterable(work.unanswered(BATCH)))
         to_ask, n_items = work.count_unanswered(), work.count_items()
     if is_new:
         work.remove()
+    if nothing:
+        raise no_items(settings.items, rejects)
     return ExtractEstimate(n_items, len(rejects), n_items - to_ask, to_ask, expected.as_json())
 
 

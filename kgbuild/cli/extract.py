@@ -179,6 +179,8 @@ def estimate_text(estimate: ExtractEstimate) -> str:
         ("  answered before", estimate.reused),
         ("  to ask about", estimate.to_ask),
     ]
+    if estimate.rejected:
+        head.append(("rejected lines", estimate.rejected))
     return "\n".join(
         [
             f"{estimate.spending['calls']:,} calls would be made; tokens are guessed, repetitions not counted",

@@ -254,6 +254,13 @@ def test_a_dry_run_prints_tokens_and_price_and_asks_nothing() -> None:
         assert Path("graph.ttl").exists()
 
 
+def test_a_dry_run_of_no_items_says_so() -> None:
+    done = command("http://127.0.0.1:1/v1", "--model", "m", "--dry-run", count=0)
+    assert done.exit_code == 2
+    assert "there is no item in it" in done.stderr
+    assert not Path("graph.work.sqlite").exists()
+
+
 def test_a_dry_run_of_what_costs_nothing_says_so() -> None:
     Path("items.jsonl").write_text('{"id": "1", "title": "A"}\n')
     done = CliRunner().invoke(

@@ -11,6 +11,7 @@ from kgbuild.extract.llm.prices import Price
 
 STAGES = ("prompt", "cached prompt", "completion")
 """What tokens are priced by; "prompt" leaves out what the server had cached."""
+_WIDTH = "{:>10}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +126,20 @@ class Spending:
         }
 
 
-def spending_rows(spending: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def spending_rows(spending: Mapping[str, Any]) -> list[tuple[str | int, ...]]:
     """The closing table for people, from what `Spending.as_json` gave."""
-    head = ("", "tokens", "USD", "USD per 1,000 items")
+    head = ("", "tokens", _WIDTH.format("USD"), _WIDTH.format("USD per 1,000 items"))
     named = {**spending["stages"], "all": spending["all"]}
-    return [
-        head,
-        *((name, f"{row['tokens']:,}", *map(_money, list(row.values())[1:])) for name, row in named.items()),
+    rows = [
+        (name, row["tokens"], _money(row["usd"]), _money(row["usd_per_1000_items"]))
+        for name, row in named.items()
     ]
+    return [head, *rows]
 
 
 def _money(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float | int) else "-" if value is None else str(value)
+    told = f"{value:.4f}" if isinstance(value, float | int) else "-" if value is None else str(value)
+    return _WIDTH.format(told)
 
 
 class Budget:
