@@ -7,19 +7,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kgbuild.resolve.clusters import usual_values
 from kgbuild.resolve.overrides import Override, read_overrides, rule
 from kgbuild.resolve.records import MergeRecord, Resolution
-from kgbuild.resolve.relations import resolve_relations
+from kgbuild.resolve.relations import RelationsMode, resolve_relations
 from kgbuild.resolve.values import Support, resolve_range, shares
 from kgbuild.types import CATALOGUE, Fact, Mention
 
 if TYPE_CHECKING:
     from kgbuild.schema import Schema
 
-__all__ = ["MergeRecord", "Resolution", "resolve"]
+__all__ = ["MergeRecord", "RelationsMode", "Resolution", "resolve"]
 
 
-def resolve(mentions: Iterable[Mention], schema: Schema, *, overrides: Path | None = None) -> Resolution:
+def resolve(
+    mentions: Iterable[Mention],
+    schema: Schema,
+    *,
+    overrides: Path | None = None,
+    mode: RelationsMode = "guided",
+    definitions: Mapping[str, str] | None = None,
+) -> Resolution:
     """Merge what says the same: relation wordings into relations, labels of one range into values.
 
     The result depends on the mentions, the schema and the overrides alone, not on the order of the
@@ -30,6 +38,9 @@ def resolve(mentions: Iterable[Mention], schema: Schema, *, overrides: Path | No
         mentions: what the sources say, in their own words; held in memory, each text once.
         schema: the relations that are known, with their wordings and ranges.
         overrides: a YAML or JSONL file of merges that the user demands or forbids.
+        mode: how far the schema decides on relations: "open" not at all, "guided" where it knows one,
+            "closed" alone; then what it does not know and no catalogue gave is counted and left out.
+        definitions: what raw relations mean, where their source said so; others are defined by a template.
 
     Raises:
         UserError: the overrides cannot be read, name something that is not there, or contradict each other.
@@ -38,7 +49,17 @@ def resolve(mentions: Iterable[Mention], schema: Schema, *, overrides: Path | No
     entries = read_overrides(overrides) if overrides is not None else []
     wordings = _support((mention.relation, mention) for mention in given)
     by_hand = rule(_of_kind(entries, "relation"), {"": {*wordings, *schema.relations}})
-    relations, merges = resolve_relations(wordings, schema, by_hand)
+    relations, merges = resolve_relations(
+        wordings,
+        schema,
+        by_hand,
+        mode=mode,
+        values=_usual_values(given, schema),
+        definitions=definitions,
+    )
+    dropped = Counter(one.relation for one in given if one.relation not in relations)
+    if dropped:
+        given = [one for one in given if one.relation in relations]
 
     ranges = [_range(mention, relations[mention.relation], schema) for mention in given]
     labels = _labels(given, ranges)
@@ -59,6 +80,7 @@ def resolve(mentions: Iterable[Mention], schema: Schema, *, overrides: Path | No
         relations={name: raws for (_, name), raws in other_names.items()},
         values=other_labels,
         merges=sorted(merges),
+        dropped=dict(sorted(dropped.items())),
     )
 
 
@@ -75,6 +97,15 @@ def _each_text_once(mentions: Iterable[Mention]) -> Iterator[Mention]:
         yield Mention(
             item, relation, value, one.confidence, source, one.field, one.start, one.end, quote, value_range
         )
+
+
+def _usual_values(given: Sequence[Mention], schema: Schema) -> dict[str, list[str]]:
+    """The values that tell most about each raw relation that the schema does not name."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in given:
+        if one.relation not in schema.relations:
+            counts[one.relation][str(one.value)] += 1
+    return {relation: usual_values(found) for relation, found in counts.items()}
 
 
 def _of_kind(entries: Sequence[Override], kind: str) -> list[Override]:

@@ -43,10 +43,12 @@ class Resolution:
 
     `facts` holds one fact a triple, sorted by item, relation and value. `relations` maps a canonical
     relation to its other wordings, `values` maps (range, canonical label) to the value's other labels; both
-    are sorted and leave out the canonical label itself.
+    are sorted and leave out the canonical label itself. `dropped` counts the mentions of each raw relation
+    that a closed schema left out.
     """
 
     facts: list[Fact]
     relations: dict[str, list[str]] = field(default_factory=dict)
     values: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     merges: list[MergeRecord] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)

@@ -3,21 +3,23 @@ called."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from kgbuild.resolve import meaning
+from kgbuild.resolve.clusters import ALIKE, average_link, definition_in_words, similarities
 from kgbuild.resolve.guards import conflict, narrower
 from kgbuild.resolve.labels import Label, guard_tables
 from kgbuild.resolve.overrides import Rulings
+from kgbuild.resolve.phrases import agent_verb, direction, opposed, relation_phrase
 from kgbuild.resolve.records import MergeRecord
-from kgbuild.resolve.text import normal_form, singular
+from kgbuild.resolve.text import singular
 from kgbuild.resolve.values import BY_HAND, NEAR_IN_MEANING, NEAR_MEANING, SAME_LETTERS, Support
 
+RelationsMode = Literal["open", "guided", "closed"]
 if TYPE_CHECKING:
     from kgbuild.schema import Schema
 
@@ -29,95 +31,7 @@ MOST_ENCODED = 2000
 _WORDING = "wording of the schema"
 _SAME_PHRASE = "same phrase"
 _SAME_VERB = "same verb"
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_EMPTY_WORDS = (
-    "it",
-    "that",
-    "which",
-    "who",
-    "is",
-    "was",
-    "are",
-    "were",
-    "be",
-    "been",
-    "being",
-    "the",
-    "a",
-    "an",
-)
-_HAVING = ("has", "have", "had")
-_PREPOSITIONS = frozenset(
-    {
-        "of",
-        "by",
-        "to",
-        "for",
-        "from",
-        "in",
-        "on",
-        "at",
-        "into",
-        "with",
-        "about",
-        "after",
-        "before",
-        "against",
-        "as",
-        "under",
-        "over",
-        "during",
-        "through",
-        "via",
-    }
-)
-
-
-def relation_phrase(wording: str) -> tuple[str, ...]:
-    """The words of a relation without case, underscores, "is", "was", "the"; "has director" is "director"."""
-    words = normal_form(_CAMEL.sub(" ", wording).replace("_", " ")).split(" ")
-    while len(words) > 1 and words[0] in _EMPTY_WORDS:
-        words = words[1:]
-    if len(words) > 1 and words[0] in _HAVING and words[1] not in _PREPOSITIONS:
-        words = words[1:]
-        while len(words) > 1 and words[0] in _EMPTY_WORDS:
-            words = words[1:]
-    return tuple(words)
-
-
-def direction(phrase: Sequence[str]) -> str:
-    """Which way a wording runs: its last word where that is a preposition, else nothing.
-
-    "part of" runs against "part", "influenced by" against "influences", "sequel to" against "sequel".
-    """
-    return phrase[-1] if phrase[-1] in _PREPOSITIONS and len(phrase) > 1 else ""
-
-
-def agent_verb(phrase: Sequence[str]) -> tuple[str, ...] | None:
-    """The verb of "composed by" or of "composer": both point from the work to who did it. None for other
-    wordings."""
-    if len(phrase) >= 2 and phrase[-1] == "by" and phrase[-2].endswith("ed") and len(phrase[-2]) > 4:
-        return (*phrase[:-2], _stem(phrase[-2][:-2]))
-    noun = singular(phrase[-1])
-    if noun.endswith(("er", "or")) and len(noun) > 5 and not direction(phrase):
-        return (*phrase[:-1], _stem(noun[:-2]))
-    return None
-
-
-def _stem(verb: str) -> str:
-    return verb[:-1] if len(verb) > 3 and verb[-1] == verb[-2] else verb.removesuffix("e")
-
-
-def opposed(a: Sequence[str], b: Sequence[str]) -> bool:
-    """Whether two wordings may be a relation and its inverse, or run different ways."""
-    if direction(a) != direction(b) and not (agent_verb(a) is not None and agent_verb(a) == agent_verb(b)):
-        return True
-    words_a, words_b = ({form for word in words for form in (word, singular(word))} for words in (a, b))
-    for group in guard_tables()["inverse_words"]:
-        found_a, found_b = words_a.intersection(group), words_b.intersection(group)
-        if found_a != found_b:
-            return True
-    return False
+SAME_MEANING = "near in meaning, as defined"
 
 
 @dataclass(eq=False, slots=True)
@@ -132,24 +46,46 @@ class _Relation:
 
 
 def resolve_relations(
-    wordings: Mapping[str, Support], schema: Schema, rulings: Rulings
+    wordings: Mapping[str, Support],
+    schema: Schema,
+    rulings: Rulings,
+    *,
+    mode: RelationsMode = "guided",
+    values: Mapping[str, Sequence[str]] | None = None,
+    definitions: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, str], list[MergeRecord]]:
     """Canonical relation of each raw wording, and the records of what was merged.
 
     Tried in this order: the overrides file, the names and wordings of the schema, the same phrase, the same
-    verb ("composed by", "composer"), nearness of meaning for wordings that no catalogue gave. A wording
-    always matches the canonical relation's own wordings, never another raw one, and never one that runs the
-    other way.
+    verb ("composed by", "composer"), nearness to the schema. What no catalogue gave and nothing matched is
+    clustered by what its definition means; a cluster is called by its best-supported wording. No guard may
+    keep apart two wordings of a cluster, so none runs the other way.
+
+    Args:
+        wordings: the support of every raw wording.
+        mode: "open" takes no notice of the schema, "closed" leaves out what the schema does not know and no
+            catalogue gave: it has no entry in the mapping.
+        values: for raw wordings, their most usual values, the most usual first.
+        definitions: for raw wordings, what they mean, where their source said so.
     """
-    return _Relations(wordings, schema, rulings).settle()
+    return _Relations(wordings, schema, rulings, mode, values or {}, definitions or {}).settle()
 
 
 class _Relations:
-    def __init__(self, wordings: Mapping[str, Support], schema: Schema, rulings: Rulings) -> None:
-        self.support, self.rulings = wordings, rulings
+    def __init__(
+        self,
+        wordings: Mapping[str, Support],
+        schema: Schema,
+        rulings: Rulings,
+        mode: RelationsMode,
+        values: Mapping[str, Sequence[str]],
+        definitions: Mapping[str, str],
+    ) -> None:
+        self.support, self.rulings, self.mode = wordings, rulings, mode
+        self.values, self.definitions = values, definitions
+        known = () if mode == "open" else schema.relations.values()
         self.relations = {
-            spec.name: _Relation(spec.name, [spec.name, *spec.wordings], spec.definition)
-            for spec in schema.relations.values()
+            spec.name: _Relation(spec.name, [spec.name, *spec.wordings], spec.definition) for spec in known
         }
         self.by_phrase: dict[tuple[str, ...], _Relation] = {}
         self.by_verb: dict[tuple[str, ...], _Relation] = {}
@@ -165,7 +101,15 @@ class _Relations:
         order = sorted(self.support, key=lambda wording: self.support[wording].order(wording))
         open_wordings = [wording for wording in order if wording not in self.canonical]
         unknown = [wording for wording in open_wordings if not self._by_words(wording)]
-        self._by_meaning(unknown)
+        led = self._by_meaning(unknown)
+        if self.mode == "closed":
+            for relation in led:
+                for wording in relation.members:
+                    del self.canonical[wording]
+            dropped = {relation.name for relation in led}
+            self.records = [record for record in self.records if record.into not in dropped]
+        else:
+            self._cluster(led[:MOST_ENCODED])
         return self.canonical, self.records
 
     def _by_hand(self) -> None:
@@ -216,10 +160,11 @@ class _Relations:
         if verb is not None and verb in self.by_verb:
             yield self.by_verb[verb], 0.95, _SAME_VERB
 
-    def _by_meaning(self, unknown: Sequence[str]) -> None:
-        """Join each unknown wording to the nearest relation, or let it lead one for those after it."""
+    def _by_meaning(self, unknown: Sequence[str]) -> list[_Relation]:
+        """Join each unknown wording to the nearest relation there is; the relations that the rest lead."""
         encoded = unknown[:MOST_ENCODED]
         space = _Space(list(self.relations.values()), encoded)
+        led = []
         for wording in unknown:
             if self._by_words(wording):
                 continue
@@ -228,7 +173,36 @@ class _Relations:
             if match:
                 self._join(wording, match[0], match[1], NEAR_MEANING)
             else:
-                space.add(wording, self._lead(wording))
+                led.append(self._lead(wording))
+        return led
+
+    def _cluster(self, led: Sequence[_Relation]) -> None:
+        """Join the relations that mean the same into the best supported of them, which comes first."""
+        if len(led) < 2:
+            return
+        phrases = [" ".join(relation_phrase(relation.name)) for relation in led]
+        told = [
+            self.definitions.get(relation.name)
+            or definition_in_words(phrase, self.values.get(relation.name, ()))
+            for relation, phrase in zip(led, phrases, strict=True)
+        ]
+        nearness = similarities(phrases, told)
+
+        def apart(i: int, j: int) -> bool:
+            return not _alike(led[i].name, led[j].name) or any(
+                self._apart(wording, led[i]) for wording in led[j].members
+            )
+
+        for group in average_link(nearness, ALIKE, apart):
+            leader = led[group[0]]
+            for other in group[1:]:
+                self._absorb(leader, led[other], float(nearness[group[0], other]))
+
+    def _absorb(self, leader: _Relation, other: _Relation, score: float) -> None:
+        self.records = [record for record in self.records if record.into != other.name]
+        for wording in other.members:
+            self._join(wording, leader, max(score, 0.01), SAME_MEANING)
+        self.relations.pop(other.name, None)
 
     def _apart(self, wording: str, relation: _Relation) -> bool:
         return self.rulings.apart("", [relation.name, *relation.members], [wording])
@@ -249,16 +223,15 @@ class _Relations:
 
 
 class _Space:
-    """The embedded wordings of the relations there are, and those of the wordings that look for one."""
+    """The embedded wordings of the relations there are, and of the wordings that look for one."""
 
     def __init__(self, relations: Sequence[_Relation], unknown: Sequence[str]) -> None:
         relations = relations if unknown else []
         relations = sorted(relations, key=lambda relation: relation.definition == "")
         listed = [(relation, wording) for relation in relations for wording in relation.wordings]
         of_schema = sum(1 for relation, _ in listed if relation.definition)
-        self.owners: list[_Relation | None] = [relation for relation, _ in listed]
+        self.owners = [relation for relation, _ in listed]
         self.wordings = [wording for _, wording in listed]
-        self.owners.extend(None for _ in unknown)
         self.place = {wording: len(self.wordings) + at for at, wording in enumerate(unknown)}
         self.wordings.extend(unknown)
         phrases = [" ".join(relation_phrase(wording)) for wording in self.wordings]
@@ -268,25 +241,20 @@ class _Space:
         self.defined = [relation for relation in relations if relation.definition]
         self.definitions = meaning.encode_kept(tuple(relation.definition for relation in self.defined))
 
-    def add(self, wording: str, relation: _Relation) -> None:
-        """From now on the wording is one by which others find the relation."""
-        if wording in self.place:
-            self.owners[self.place[wording]] = relation
-
     def nearest(self, wording: str) -> Iterator[tuple[_Relation, float]]:
         """(relation, cosine) from the nearest on, where every guard and the relation's definition agree.
 
         The definition agrees where it is among the three that lie nearest to the wording.
         """
         query = self.rows[self.place[wording]]
-        nearness = self.rows @ query
+        nearness = self.rows[: len(self.owners)] @ query
         agreeing = (-(self.definitions @ query)).argsort(kind="stable")[:3]
         agreed = {self.defined[at].name for at in agreeing}
         for at in (-nearness).argsort(kind="stable"):
             near, owner = min(1.0, float(nearness[at])), self.owners[at]
             if near < NEAR_A_WORDING:
                 return
-            if owner is None or not _alike(wording, self.wordings[at]):
+            if not _alike(wording, self.wordings[at]):
                 continue
             if owner.name in agreed if owner.definition else near >= NEAR_IN_MEANING:
                 yield owner, near

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from kgbuild.resolve import resolve
-from kgbuild.resolve.relations import agent_verb, direction, opposed, relation_phrase
+from kgbuild.resolve.phrases import agent_verb, direction, opposed, relation_phrase
 from kgbuild.schema import load_schema
 from kgbuild.types import CATALOGUE, Mention
 
