@@ -1,6 +1,6 @@
 # Everything a checkout can do, each with its own set-up: `make demo` and `make test` need git, make and Python 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench-c1 bench-extraction clean
+.PHONY: help demo test test-slow lint bench-c1 bench-extraction bench-llm clean
 
 # Threads that wait by spinning cost a factor of ten where two processes share two cores.
 export OMP_WAIT_POLICY := passive
@@ -56,6 +56,9 @@ bench-c1: .venv/.installed ## the C1 table of README on MovieLens-1M; needs COLD
 
 bench-extraction: .venv/.installed ## precision and recall of the local extractor on tests/gold
 	.venv/bin/python benchmarks/extraction_gold.py
+
+bench-llm: .venv/.installed ## tests/gold with a real model on this machine: fetches 1.1 GB, builds a server, takes hours
+	.venv/bin/python benchmarks/llm_gold.py
 
 clean: ## remove the environment and everything that was made
 	rm -rf .venv demo out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

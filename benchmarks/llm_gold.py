@@ -37,28 +37,28 @@ from prompts import load_prompt  # noqa: E402
 
 COMMAND = "python benchmarks/llm_gold.py"
 GOLD = ("books", "films", "games", "products")
-PER_CATEGORY = 16
+ITEMS = 64
 TOGETHER = 4
 _ANSWER_TOKENS_AN_ITEM, _ANSWER_TOKENS = 300, 200
 SEED = 0
 
 
-def chosen(gold: Sequence[GoldItem], per_category: int) -> list[GoldItem]:
-    """So many items of each category, drawn with a fixed seed; four of one category follow each other."""
+def chosen(gold: Sequence[GoldItem], number: int) -> list[GoldItem]:
+    """So many items, drawn with a fixed seed, by turns four of each category; fewer are the beginning of more."""
     by_category: dict[str, list[GoldItem]] = {}
     for entry in gold:
         by_category.setdefault(entry.item.category, []).append(entry)
     drawn = {
-        name: random.Random(SEED).sample(entries, len(entries))[:per_category]
+        name: random.Random(SEED).sample(entries, len(entries))
         for name, entries in sorted(by_category.items())
     }
-    # Round by round, so that a run that was stopped early holds as many of each.
-    return [
+    turns = [
         entry
-        for at in range(0, per_category, TOGETHER)
+        for at in range(0, max(map(len, drawn.values())), TOGETHER)
         for entries in drawn.values()
         for entry in entries[at : at + TOGETHER]
     ]
+    return turns[:number]
 
 
 def questions(items: Sequence[Item], together: int) -> Iterator[Question]:
@@ -126,15 +126,15 @@ def main() -> int:
     )
     parser.add_argument("--folder", type=Path, default=default_folder(), help="weights, server, kept replies")
     parser.add_argument("--url", help="a server with the model that runs already")
-    parser.add_argument("--per-category", type=int, default=PER_CATEGORY)
+    parser.add_argument("--items", type=int, default=ITEMS, help="how many of the labelled items")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "benchmarks" / "llm-gold.json")
     options = parser.parse_args()
-    gold = chosen(load_gold(ROOT / "tests" / "gold" / f"{name}.jsonl" for name in GOLD), options.per_category)
+    gold = chosen(load_gold(ROOT / "tests" / "gold" / f"{name}.jsonl" for name in GOLD), options.items)
     items = [entry.item for entry in gold]
     with LocalModel(options.folder, url=options.url) as model:
         alone, alone_taken = read_with_model(items, 1, model)
         packed, packed_taken = read_with_model(items, TOGETHER, model)
-    print(f"\n{len(items)} items, {options.per_category} a category\n")
+    print(f"\n{len(items)} items\n")
     print(f"{'':<32}{'P':>7}{'R':>7}{'F1':>7}{'tokens':>8}")
     result: dict[str, Any] = {
         "command": COMMAND,
