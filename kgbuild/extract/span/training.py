@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from kgbuild.extract.span.network import SpanNetwork
 
 _FEWEST = 20
-_STEPS = 700
+_STEPS = 350
 _SEVERAL_AT = 0.02
 """Share of labelled relations with more than one value from which on several are looked for."""
 
@@ -51,13 +51,13 @@ class TrainingSettings:
     """How an extractor is trained; the defaults were chosen on held-out parts of training files."""
 
     epochs: int | None = None
-    """Passes over the items at most; None: about 700 steps, between 8 and 25 passes."""
+    """Passes over the items at most; None: about 350 steps, between 4 and 20 passes."""
     patience: int = 4
     """Epochs without a better held-out F1 after which training stops."""
     batch: int = 16
-    encoder_rate: float = 2e-4
+    encoder_rate: float = 1.5e-4
     head_rate: float = 1e-3
-    averaging: float = 0.98
+    averaging: float = 0.99
     """Decay, per step, of the moving average of the weights that is kept."""
     held_out: float = 0.1
     unlabelled_weight: float = 0.1
@@ -276,7 +276,7 @@ def _fit(
     average = {name: value.clone() for name, value in trained.items()}
     optimizer = torch.optim.AdamW(_groups(network, settings), weight_decay=0.01, fused=True)
     steps_an_epoch = math.ceil(len(examples) / settings.batch)
-    epochs = settings.epochs or min(25, max(8, math.ceil(_STEPS / steps_an_epoch)))
+    epochs = settings.epochs or min(20, max(4, math.ceil(_STEPS / steps_an_epoch)))
     total = steps_an_epoch * epochs
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate_at(step, total))
     draw = random.Random(settings.seed)
