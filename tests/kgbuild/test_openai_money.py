@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_llm_server import Reply, Request, ScriptedServer, answered, refused, themes_of
 
@@ -105,6 +105,7 @@ def test_a_record_survives_json() -> None:
 costs = st.tuples(st.integers(0, 5000), st.integers(0, 5000))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(costs, st.floats(0, 1)), max_size=20), st.integers(1, 20_000), st.floats(0.0001, 0.1)
 )
@@ -126,6 +127,7 @@ def test_a_budget_is_never_passed(calls: list[Any], max_tokens: int, max_usd: fl
         assert (budget.spent.usd or 0) <= max_usd + 1e-9
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_guesses_grow_with_the_text(one: str, other: str) -> None:
     assert max(guess_tokens(one), guess_tokens(other)) <= guess_tokens(one + other)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_llm_server import (
     Reply,
@@ -165,6 +165,7 @@ def test_calls_begin_alike_so_that_servers_can_cache() -> None:
     assert guess_tokens(beginnings.pop()) > 700
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 3000), max_size=30), st.one_of(st.none(), st.integers(1, 7)))
 def test_packing_loses_nothing_and_keeps_the_order(lengths: list[int], most: int | None) -> None:
     items = [Item(str(number), "t", "d" * length) for number, length in enumerate(lengths)]
@@ -429,6 +430,11 @@ def test_near_duplicates_are_asked_once_and_each_keeps_what_its_own_text_says() 
     assert [len(found[name]) for name in "1234"] == [2, 2, 1, 0]
     second = found["2"][0]
     assert (second.item, items[1].description[second.start : second.end]) == ("2", "war")
+
+
+def test_groups_that_lose_an_item_are_a_mistake() -> None:
+    with pytest.raises(ValueError, match="do not hold each item once"):
+        list(pack(films(3), group=lambda window: [window[:2]]))
 
 
 # -- the extractor as such -------------------------------------------------------------------------------------

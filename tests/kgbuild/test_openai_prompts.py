@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import prompts
@@ -90,6 +90,7 @@ def test_the_description_comes_before_the_title() -> None:
     assert find_quote(Item("1", "War", "A peace."), "war") == ("title", 0, 3)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=40), st.text(max_size=8))
 def test_a_found_quote_says_what_was_asked(text: str, quote: str) -> None:
     place = find_quote(Item("1", "", text), quote)

@@ -82,7 +82,11 @@ def _pieces(items: Iterable[Item], group: GroupItems | None) -> Iterator[Piece]:
         return
     stream = iter(items)
     while window := list(islice(stream, WINDOW)):
-        for first, *others in group(window):
+        groups = [tuple(one) for one in group(window)]
+        if sorted(item.id for one in groups for item in one) != sorted(item.id for item in window):
+            # An item that is in no group would have no answer and no reason.
+            raise ValueError("groups of near-duplicates do not hold each item once")
+        for first, *others in groups:
             yield Piece(first, first.description, tuple(others))
 
 
