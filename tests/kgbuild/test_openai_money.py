@@ -188,10 +188,10 @@ def test_a_call_without_report_is_counted_by_a_guess() -> None:
 def test_calls_that_were_lost_on_the_way_are_counted() -> None:
     def script(request: Request, number: int) -> Reply:
         reply = themes_of(request)
-        reply.delay = 1.0 if number == 0 else 0.0
+        reply.delay = 2.5 if number == 0 else 0.0
         return reply
 
-    made, answers, calls, _ = run(script, 1, timeout=0.3)
+    made, answers, calls, _ = run(script, 1, timeout=1.0)
     assert (answers, calls) == (1, 2)
     assert (made.spent.calls, made.spent.unreported) == (2, 1)
 
