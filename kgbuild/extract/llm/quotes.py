@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from kgbuild.types import FieldName, Item
 
 _SHAPES = str.maketrans("‘’‚‛“”„‟«»–—−\u00a0", '\'\'\'\'""""""--- ')
@@ -36,6 +38,7 @@ def _find_whole(text: str, wanted: str) -> int | None:
     return None
 
 
+@lru_cache(maxsize=256)  # a text is searched for one quote after the other
 def _folded(text: str) -> tuple[str, list[int]]:
     """The text with case folded and every run of white space as one space, and where each character came
     from."""
