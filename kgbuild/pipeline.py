@@ -189,11 +189,12 @@ def remembered(settings: ExtractSettings, fingerprint: str) -> dict[str, Any]:
         for name, value in settings.backend_options.items()
         if name not in LIMITS
     }
-    plain = all(isinstance(value, str | int | float) for value in options.values())
+    plain = {name: value for name, value in options.items() if isinstance(value, str | int | float)}
     return {
         "backend": settings.backend,
-        # Objects that only Python can hand over cannot be written down.
-        "options": options if plain else None,
+        "options": plain,
+        # Objects cannot be written down: an update has to be given them again.
+        "objects": sorted(options.keys() - plain.keys()),
         "schema": None if settings.schema is None else str(settings.schema.resolve()),
         "base": settings.base,
         "evidence": settings.evidence,

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 )
 @click.option("--max-tokens", type=click.IntRange(min=1), help="The same for tokens.")
 @click.option(
+    "--shots", type=click.Path(path_type=Path), help="The worked examples that the graph was built with."
+)
+@click.option("--backend", metavar="MODULE:CLASS", help="Your own extractor that the graph was built with.")
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     help="Processes that extract; with openai, questions asked at once.  [default: by cores and items]",
@@ -44,6 +48,8 @@ def update(
     items: str,
     max_usd: float | None,
     max_tokens: int | None,
+    shots: Path | None,
+    backend: str | None,
     workers: int | None,
     strict: bool,
     console: Console,
@@ -58,7 +64,7 @@ def update(
 
     limits = {"max_usd": max_usd, "max_tokens": max_tokens}
     given = {name: value for name, value in limits.items() if value is not None}
-    summary = update_graph(UpdateSettings(graph, items, workers, strict, given), console)
+    summary = update_graph(UpdateSettings(graph, items, workers, strict, given, shots, backend), console)
     console.result(asdict(summary), f"{changes_text(summary)}\n{summary_text(summary.graph)}")
     if summary.graph.stopped:
         return ExitStatus.BUDGET

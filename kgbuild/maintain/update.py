@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from plugbase.console import Console
 from plugbase.errors import UserError
 from plugbase.tables import STDIN
 
+_TEACHER = "kgbuild.teach.teaching:TeachingExtractor"
 _MEND = "`kgbuild extract` over all items builds it anew"
 
 
@@ -33,6 +34,8 @@ class UpdateSettings:
 
     Args:
         limits: of this run's calls, by the names of the extractor's own options: max_usd, max_tokens.
+        shots: the file of worked examples, where the build had one.
+        backend: the extractor that may run, where it is one of the user's own.
     """
 
     graph: Path
@@ -40,6 +43,8 @@ class UpdateSettings:
     workers: int | None = None
     strict: bool = False
     limits: Mapping[str, float | int] | None = None
+    shots: Path | None = None
+    backend: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,25 +146,23 @@ def _known(work: WorkFile, paths: OutputPaths) -> dict[str, Any]:
         message = f"it is not the graph that {paths.work.name} was kept for: it was changed or replaced"
         raise UserError(message, file=str(paths.graph), mend=_MEND)
     known: dict[str, Any] = work.memory["settings"]
-    if known["options"] is None:
-        raise UserError(
-            "it was built with objects that only a program can hand over", file=str(paths.graph), mend=_MEND
-        )
     return known
 
 
 def _as_built(known: dict[str, Any], settings: UpdateSettings) -> tuple[ExtractSettings, partial[Any]]:
     """The settings of the build, and what makes its extractor."""
-    if settings.limits and known["backend"] in EXTRACTORS and known["backend"] != "openai":
-        message = f"a limit was given, and the backend {known['backend']!r} makes no calls that cost anything"
-        raise UserError(message, file=str(settings.graph), mend="leave it out")
-    options, workers = {**known["options"], **(settings.limits or {})}, settings.workers
-    if known["backend"] == "openai" and workers is not None:
+    backend = _backend(known["backend"], settings)
+    options = {**known["options"], **(settings.limits or {}), **_objects(known["objects"], settings)}
+    workers = settings.workers
+    if _asks(backend) and workers is not None:
         options["concurrency"], workers = workers, 1
+    if settings.limits and not _asks(backend):
+        message = f"a limit was given, and the backend {backend!r} makes no calls that cost anything"
+        raise UserError(message, file=str(settings.graph), mend="leave it out")
     build = ExtractSettings(
         items=settings.items,
         output=settings.graph,
-        backend=known["backend"],
+        backend=backend,
         backend_options=options,
         schema=None if known["schema"] is None else Path(known["schema"]),
         base=known["base"],
@@ -168,7 +171,45 @@ def _as_built(known: dict[str, Any], settings: UpdateSettings) -> tuple[ExtractS
         workers=workers,
         strict=settings.strict,
     )
-    return build, partial(load_extractor, build.backend, schema=load_schema(build.schema), **options)
+    return build, partial(load_extractor, backend, schema=load_schema(build.schema), **options)
+
+
+def _backend(known: str, settings: UpdateSettings) -> str:
+    """The backend of the build, if it can read a part of the items as it would read them among all."""
+    if known == _TEACHER:
+        message = "a teacher read its texts, and there what one item gives depends on the others"
+        raise UserError(message, file=str(settings.graph), mend=_MEND)
+    if known not in EXTRACTORS and not known.startswith("kgbuild.") and known != settings.backend:
+        # A file must not say what code is run: a graph and its work file may come from a stranger.
+        raise UserError(
+            f"its texts were read by an extractor of your own, {known}",
+            file=str(settings.graph),
+            mend=f"say that this is to run: --backend {known}",
+        )
+    return known
+
+
+def _objects(names: Sequence[str], settings: UpdateSettings) -> dict[str, Any]:
+    """The options of the build that are no plain values."""
+    found: dict[str, Any] = {}
+    for name in names:
+        if name == "group":
+            from kgbuild.extract.llm.duplicates import group_near_duplicates
+
+            found[name] = group_near_duplicates
+        elif name == "shots" and settings.shots is not None:
+            from kgbuild.extract.llm.shots import read_shots
+
+            found[name] = read_shots(settings.shots)
+        else:
+            mend = "name them again: --shots FILE" if name == "shots" else _MEND
+            message = f"it was built with {name!r}, which is not kept beside the graph"
+            raise UserError(message, file=str(settings.graph), mend=mend)
+    return found
+
+
+def _asks(backend: str) -> bool:
+    return backend == "openai" or backend.startswith("kgbuild.extract.llm.")
 
 
 def _change(

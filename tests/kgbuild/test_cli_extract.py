@@ -56,6 +56,7 @@ def test_done_is_0_with_a_summary_on_standard_output(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [
         "graph.evidence.jsonl",
         "graph.ttl",
+        "graph.work.sqlite",
         "items.jsonl",
     ]
 

@@ -12,14 +12,19 @@ from pathlib import Path
 
 import pytest
 import slow_extractor
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scripted_llm_server import Reply, Request, ScriptedServer, answered
 
+from kgbuild.cli import main
+from kgbuild.cli.extract import TEACHER
 from kgbuild.maintain.names import kept_names
 from kgbuild.maintain.update import UpdateSettings, UpdateSummary, update_graph
 from kgbuild.pipeline import ExtractSettings, extract_graph
 from kgbuild.read.graph import GraphFile, read_graph
 from kgbuild.resolve import Resolution
+from kgbuild.workfile import WorkFile
 from plugbase.console import Console
 from plugbase.errors import UserError
 
@@ -95,7 +100,7 @@ changes = st.lists(
 @pytest.mark.parametrize("backend", ["none", "slow_extractor:Costly"])
 @given(first=st.dictionaries(st.sampled_from("12345"), contents_of_an_item, min_size=1), later=changes)
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -118,7 +123,8 @@ def test_any_changes_end_in_what_a_fresh_build_of_all_items_gives(
             [
                 {"id": key, **({"retracted": True} if record is None else record)}
                 for key, record in step.items()
-            ]
+            ],
+            backend=backend,
         )
         changed = {key for key, record in step.items() if record is not None and items.get(key) != record}
         items = {key: record for key, record in {**items, **step}.items() if record is not None}
@@ -198,7 +204,8 @@ def test_only_what_is_new_or_changed_is_read() -> None:
             changed,
             {"id": "new", "title": "N", "description": "x"},
             {"id": "4", "retracted": True},
-        ]
+        ],
+        backend="slow_extractor:Slow",
     )
     assert (summary.added, summary.changed, summary.retracted, summary.unchanged) == (1, 1, 1, 3)
     assert sorted(slow_extractor.LOG.read_text().split()) == ["3", "new"]
@@ -235,7 +242,7 @@ def test_what_cannot_be_changed_is_set_aside() -> None:
 def test_an_item_that_gave_no_answer_before_is_asked_again() -> None:
     records: list[Record] = [{"id": str(n), "title": "F", "description": f"tale {n}"} for n in range(9)]
     build(records, "slow_extractor:Faulty", workers=1)
-    summary = update([{"id": "new", "title": "N", "description": "x y"}], workers=1)
+    summary = update([{"id": "new", "title": "N", "description": "x y"}], backend="slow_extractor:Faulty")
     rejects = [json.loads(line) for line in Path("graph.rejected.jsonl").read_text().splitlines()]
     assert [(reject["file"], reject["line"], reject["value"]) for reject in rejects] == [
         ("graph.ttl", 0, name) for name in ("3", "5", "7")
@@ -286,8 +293,57 @@ def test_what_does_not_belong_together_is_refused(
     build([{"id": "1", "title": "A", "description": "x"}], "slow_extractor:Costly")
     put([{"id": "2", "title": "B"}], "new.jsonl")
     harm()  # type: ignore[operator]
+    given = UpdateSettings(Path("graph.ttl"), "new.jsonl", backend="slow_extractor:Costly")
     with pytest.raises(UserError, match=message):
-        update_graph(UpdateSettings(Path("graph.ttl"), "new.jsonl"), Console(quiet=True))
+        update_graph(given, Console(quiet=True))
+
+
+def test_an_extractor_of_ones_own_runs_only_where_it_is_named() -> None:
+    build([{"id": "1", "title": "A", "description": "x"}], "slow_extractor:Costly")
+    with pytest.raises(
+        UserError, match=r"your own, slow_extractor:Costly\n  .*--backend slow_extractor:Costly"
+    ):
+        update([{"id": "2", "title": "B", "description": "y"}])
+    assert update([{"id": "2", "title": "B", "description": "y"}], backend="slow_extractor:Costly").added == 1
+
+
+def test_a_model_is_asked_about_what_is_new() -> None:
+    def answer(request: Request, _: int) -> Reply:
+        return answered({mark: [("theme", "war")] for mark in request.items})
+
+    Path("items.jsonl").write_text('{"id": "1", "title": "A", "description": "a tale of war"}\n')
+    Path("new.jsonl").write_text('{"id": "2", "title": "B", "description": "another war"}\n')
+    with ScriptedServer(answer) as server:
+        options = [
+            "--backend",
+            "openai",
+            "--model",
+            "m",
+            "--base-url",
+            server.url,
+            "--max-tokens",
+            "99999",
+            "--quiet",
+        ]
+        done = CliRunner().invoke(main, ["extract", "items.jsonl", "-o", "graph.ttl", *options])
+        assert done.exit_code == 0, done.output
+        before = len(server.requests)
+        done = CliRunner().invoke(main, ["update", "graph.ttl", "new.jsonl", "--workers", "2", "--quiet"])
+        assert done.exit_code == 0, done.output
+        asked = server.requests[before:]
+    assert before == len(asked) == 1
+    assert "another war" in str(asked[0].body)
+    assert "a tale of war" not in str(asked[0].body)
+    found = {item.id: [fact.value for fact in facts] for item, facts in read_graph("graph.ttl").items()}
+    assert found == {"1": ["war"], "2": ["war"]}
+
+
+def test_what_a_teacher_taught_is_built_anew() -> None:
+    build([{"id": "1", "title": "A"}])
+    with WorkFile(Path("graph.work.sqlite"), "") as work:
+        work.memory["settings"] = {**work.memory["settings"], "backend": TEACHER}
+    with pytest.raises(UserError, match="depends on the others"):
+        update([{"id": "2", "title": "B"}])
 
 
 def test_a_limit_where_nothing_costs_is_refused() -> None:
@@ -379,8 +435,8 @@ def test_a_kill_while_texts_are_read_keeps_what_was_found() -> None:
         "graph.ttl",
         "new.jsonl",
         "--quiet",
-        "--workers",
-        "1",
+        "--backend",
+        "slow_extractor:Slow",
     ]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         deadline = time.monotonic() + 20
@@ -391,7 +447,9 @@ def test_a_kill_while_texts_are_read_keeps_what_was_found() -> None:
         process.kill()
     assert Path("graph.ttl").read_bytes() == old
     begun = len(slow_extractor.LOG.read_text().split())
-    summary = update_graph(UpdateSettings(Path("graph.ttl"), "new.jsonl", workers=1), Console(quiet=True))
+    summary = update_graph(
+        UpdateSettings(Path("graph.ttl"), "new.jsonl", backend="slow_extractor:Slow"), Console(quiet=True)
+    )
     assert (summary.added, summary.graph.items) == (100, 101)
     assert len(slow_extractor.LOG.read_text().split()) <= 100 + 1
     assert begun >= 30
