@@ -5,7 +5,10 @@ from __future__ import annotations
 import click
 
 from kgbuild.cli.extract import extract
+from kgbuild.cli.merge import merge
+from kgbuild.cli.report import report
 from kgbuild.cli.train_extractor import train_extractor
+from kgbuild.cli.update import update
 from plugbase.console import CommandGroup, version_option
 
 __all__ = ["main"]
@@ -21,4 +24,7 @@ def main() -> None:
 
 
 main.add_command(extract)
+main.add_command(report)
 main.add_command(train_extractor)
+main.add_command(update)
+main.add_command(merge)
