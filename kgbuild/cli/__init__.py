@@ -6,7 +6,6 @@ import click
 
 from kgbuild.cli.extract import extract
 from kgbuild.cli.merge import merge
-from kgbuild.cli.report import report
 from kgbuild.cli.train_extractor import train_extractor
 from kgbuild.cli.update import update
 from plugbase.console import CommandGroup, version_option
@@ -24,7 +23,6 @@ def main() -> None:
 
 
 main.add_command(extract)
-main.add_command(report)
 main.add_command(train_extractor)
 main.add_command(update)
 main.add_command(merge)
