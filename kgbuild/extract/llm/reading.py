@@ -106,8 +106,14 @@ class Reader:
 
 
 def _to_ask_alone(question: Question, found: Mapping[int, list[StatedFact]]) -> list[int]:
-    """The pieces without facts, where they are more than half of those that share the call: one text may have
-    talked the model out of reading the others."""
+    """The pieces without facts that share the call: one text may have talked the model out of reading the others.
+
+    Descriptions without a fact are rare, so each of them is asked about once more; titles without one are not, and are
+    only where they are more than half of the call.
+    """
+    if len(question.pieces) == 1:
+        return []
     empty = [number for number, facts in found.items() if not facts]
-    shares = len(question.pieces) > 1
-    return empty if shares and 2 * len(empty) > len(question.pieces) else []
+    if 2 * len(empty) > len(question.pieces):
+        return empty
+    return [number for number in empty if question.pieces[number].description]
