@@ -156,7 +156,8 @@ class Cell:
         return SpanExtractor.load(Path(self._folder.name) / "student")
 
     def result(self, student: SpanExtractor | None) -> dict[str, Any]:
-        """F1 over the whole pool, and of the student alone over what the teacher did not read."""
+        """F1 over the whole pool, of the student alone over what the teacher did not read, of the teacher over what
+        it did."""
         said: list[Answers] = [self.taught.get(row, {}) for row in range(len(self._pool))]
         rest = [row for row in range(len(self._pool)) if row not in self.taught]
         if student is not None:
@@ -170,6 +171,7 @@ class Cell:
         return {
             "read_by_teacher": len(self.taught),
             "f1": round(f1(said, self._pool), 4),
+            "f1_of_teacher": round(f1(list(self.taught.values()), [self._pool[r] for r in self.taught]), 4),
             "f1_of_student_alone": round(f1([said[r] for r in rest], [self._pool[r] for r in rest]), 4),
         }
 
@@ -206,6 +208,7 @@ def main() -> int:
     parser.add_argument(
         "--shares", type=float, nargs="*", default=SHARES, help="shares that the labels teach"
     )
+    parser.add_argument("--llm-ways", nargs="*", default=["random", "chosen"], help="random, chosen, or both")
     parser.add_argument(
         "--epochs", type=int, help="passes over the labels at most; by their number if not given"
     )
@@ -231,7 +234,7 @@ def main() -> int:
         todo = [
             ("labels", answers_of, share, way) for share in options.shares for way in ("random", "chosen")
         ]
-        todo += [("llm", llm, share, way) for share in options.llm for way in ("random", "chosen")]
+        todo += [("llm", llm, share, way) for share in options.llm for way in options.llm_ways]
         for name, teacher, share, way in todo:
             if share == 1.0 and way == "chosen":
                 continue
