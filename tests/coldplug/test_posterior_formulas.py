@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 
 from coldplug.evaluate.metrics import accuracy
+from coldplug.learn.posterior import features as graph_features
 from coldplug.learn.posterior.blend import PARTS, SIZES, Blend, climb, mean_ndcg
 from coldplug.learn.posterior.episodes import UserModel
 from coldplug.learn.posterior.features import ItemFeatures
@@ -16,6 +17,7 @@ from coldplug.learn.posterior.moments import Moments, mixing, principal_directio
 from coldplug.learn.posterior.profiles import Profiles, RatingScale
 from coldplug.learn.posterior.relevance import ItemMap, Relevance, learn_relevance, predict
 from coldplug.learn.posterior.settings import PosteriorSettings
+from coldplug.types import ItemGraph
 
 RIDGE, ATTRIBUTE_RIDGE = 0.3, 2.0
 
@@ -181,7 +183,12 @@ def targets(n: int = 60) -> np.ndarray:
 
 
 RELEVANCE = Relevance(
-    {"noise": 0.2, "useful": 1.0, "year (near)": 0.3, "year (far)": 0.5, "text": 0.4}, 0.7, 0.5, 0.2, 0.1
+    {"noise": 0.2, "useful": 1.0, "year (near)": 0.3, "year (far)": 0.5, "text": 0.4},
+    frozenset({"noise"}),
+    0.7,
+    0.5,
+    0.2,
+    0.1,
 )
 
 
@@ -224,17 +231,76 @@ def test_the_kernel_is_positive_definite_and_one_with_itself() -> None:
         )
 
 
-def test_a_useful_relation_gets_more_weight_than_noise() -> None:
-    found = learn_relevance(item_features(), targets(), steps=60, seed=0)
+@pytest.mark.parametrize("read", [frozenset(), frozenset({"noise", "useful"})])
+def test_a_useful_relation_gets_more_weight_than_noise(read: frozenset[str]) -> None:
+    found = learn_relevance(item_features(), targets(), read=read, steps=60, seed=0)
     assert set(found.weights) == set(item_features().groups)
     assert found.weights["useful"] > 3 * found.weights["noise"]
     assert found.weights["useful"] == max(found.weights.values())
-    again = learn_relevance(item_features(), targets(), steps=60, seed=0)
+    assert found.read == read
+    again = learn_relevance(item_features(), targets(), read=read, steps=60, seed=0)
     assert again == found
 
 
+def test_what_was_read_only_ever_brings_items_together() -> None:
+    rng = np.random.default_rng(6)
+    text = rng.standard_normal((3, 5)).astype(np.float32)
+    theme = sparse.csr_matrix(np.array([[1, 0], [1, 0], [0, 0]], np.float32))
+    without = ItemFeatures(3, {"theme": theme * 0}, {}, {"text": text})
+    having = ItemFeatures(3, {"theme": theme}, {}, {"text": text})
+    for read, gains in ((frozenset({"theme"}), True), (frozenset[str](), False)):
+        relevance = Relevance({"theme": 0.3, "text": 0.4}, read, 0.7, 0.5, 0.2, 0.1)
+        gained = relevance.kernel(having, having) - relevance.kernel(without, without)
+        assert gained[0, 1] > 0.1
+        # The third item has no theme: where themes were read, that sets it apart from nobody.
+        assert (gained.min() >= -1e-6) == gains
+
+
+def test_more_stated_relations_do_not_set_items_further_apart_to_begin_with() -> None:
+    """The radial part would vanish if the weights' sum grew with the number of relations."""
+    few = learn_relevance(item_features(), targets(), read=frozenset(), steps=0, seed=0)
+    features = item_features()
+    more = {f"{name} {i}": rows for i in range(5) for name, rows in features.facts.items()}
+    many = ItemFeatures(features.count, more, features.numbers, features.embeddings)
+    found = learn_relevance(many, targets(), read=frozenset(), steps=0, seed=0)
+    assert len(found.weights) > 2 * len(few.weights)
+    assert sum(found.weights.values()) == pytest.approx(sum(few.weights.values()))
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_rows_that_were_read_keep_their_lengths(stated: bool) -> None:
+    """Item 0 has two shared values, item 1 one, item 2 one that is doubtful."""
+    heads, tails = np.array([0, 0, 1, 2, 3, 3]), np.array([0, 1, 0, 1, 0, 1])
+    graph = ItemGraph(
+        item_ids=tuple("abcd"),
+        titles=("",) * 4,
+        descriptions=("",) * 4,
+        relation_names=("theme",),
+        value_iris=("v:0", "v:1"),
+        value_labels=("0", "1"),
+        heads=heads,
+        relations=np.zeros(6, np.int64),
+        tails=tails,
+        weights=np.array([1, 1, 1, 0.5, 1, 1], np.float32),
+        stated=np.full(6, stated),
+        literal_items=np.empty(0, np.int64),
+        literal_relations=np.empty(0, np.int64),
+        literal_numbers=np.empty(0, np.float32),
+        literal_stated=np.empty(0, bool),
+    )
+    vocabulary = graph_features.learn_vocabulary(graph)
+    assert vocabulary.read == (frozenset() if stated else {"theme"})
+    squares = graph_features.item_features(graph, vocabulary, {}).self_kernel("theme")
+    if stated:
+        np.testing.assert_allclose(squares, 1, atol=1e-6)
+    else:
+        assert squares.mean() == pytest.approx(1, abs=1e-6)
+        assert squares[0] == pytest.approx(2 * squares[1], rel=1e-5)
+        assert squares[2] == pytest.approx(squares[1] / 4, rel=1e-5)
+
+
 def test_items_of_which_nothing_is_known_are_all_alike() -> None:
-    found = learn_relevance(ItemFeatures(5), targets(5), steps=3, seed=0)
+    found = learn_relevance(ItemFeatures(5), targets(5), read=frozenset(), steps=3, seed=0)
     np.testing.assert_array_equal(found.kernel(ItemFeatures(2), ItemFeatures(5)), np.ones((2, 5)))
 
 

@@ -1,8 +1,10 @@
 """Item features by relation: what two items share, one kernel a relation, so that each can be weighed on its own.
 
-A relation's features are its values, weighted by confidence and rarity, each item's row scaled to length 1, so the kernel
-of a relation is the cosine of two items' values: 1 for the same director, 0 for items that share none. A number gives two
-radial kernels, a near and a far one. Text and graph embeddings are a group each.
+A relation's features are its values, weighted by confidence and rarity. Where the catalogue states them, each item's row is
+scaled to length 1, so the kernel of a relation is the cosine of two items' values: 1 for the same director, 0 for items
+that share none. Where they were read from texts the rows keep their lengths, 1 in the mean: a second shared theme tells
+more than one, and a doubtful one less than a sure one. A number gives two radial kernels, a near and a far one. Text and
+graph embeddings are a group each.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ class Vocabulary:
     """group -> "relation value-iri" -> (column, weight)."""
     numbers: Mapping[str, tuple[float, float]]
     """relation -> (mean, standard deviation)."""
+    read: frozenset[str] = frozenset()
+    """The groups whose facts were read from texts, for the most part; those of the others the catalogue states."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,23 @@ def learn_vocabulary(graph: ItemGraph) -> Vocabulary:
         group = columns.setdefault(name if relation in own else OTHERS, {})
         rarity = np.log((graph.n_items + 1) / (shared[relation, tail] + 1))
         group[f"{name} {graph.value_iris[tail]}"] = (len(group), float(np.sqrt(rarity)))
+    read = _read_groups(graph, own)
+    for name, length in _lengths(graph, columns, read).items():
+        columns[name] = {key: (at, weight / length) for key, (at, weight) in columns[name].items()}
     numbers = {}
     for relation in np.unique(graph.literal_relations):
         values = graph.literal_numbers[graph.literal_relations == relation]
         if len(values) >= 2 and values.std() > 0:
             numbers[graph.relation_names[relation]] = (float(values.mean()), float(values.std()))
-    return Vocabulary(columns, numbers)
+    return Vocabulary(columns, numbers, read)
+
+
+def _read_groups(graph: ItemGraph, own: set[int]) -> frozenset[str]:
+    """The groups of which the catalogue states less than half; `own` are the relations that are groups by themselves."""
+    stated: dict[str, list[bool]] = {}
+    for relation, known in zip(graph.relations.tolist(), graph.stated.tolist(), strict=True):
+        stated.setdefault(graph.relation_names[relation] if relation in own else OTHERS, []).append(known)
+    return frozenset(group for group, known in stated.items() if 2 * sum(known) < len(known))
 
 
 def item_features(
@@ -113,10 +128,29 @@ def item_features(
         graph: the training graph, or one of new items.
         embeddings: (n_items, any) rows of length 1 or 0, by name.
     """
-    place = {
-        key: (group, *where) for group, keys in vocabulary.columns.items() for key, where in keys.items()
-    }
-    rows: dict[str, list[tuple[int, int, float]]] = {group: [] for group in vocabulary.columns}
+    facts = {}
+    for group, rows in _rows(graph, vocabulary.columns).items():
+        if group not in vocabulary.read:
+            lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(1)).ravel())
+            rows = rows.multiply(1 / np.maximum(lengths, 1e-9)[:, None])
+        facts[group] = sparse.csr_matrix(rows, dtype=np.float32)
+    names = graph.relation_names
+    numbers = {}
+    for name, (mean, deviation) in vocabulary.numbers.items():
+        values = np.full(graph.n_items, np.nan, np.float32)
+        if name in names:
+            mine = graph.literal_relations == list(names).index(name)
+            values[graph.literal_items[mine]] = (graph.literal_numbers[mine] - mean) / deviation
+        numbers[name] = values
+    return ItemFeatures(graph.n_items, facts, numbers, dict(embeddings))
+
+
+def _rows(
+    graph: ItemGraph, columns: Mapping[str, Mapping[str, tuple[int, float]]]
+) -> dict[str, sparse.csr_matrix]:
+    """group -> (n_items, n_columns) the weights of the values that each item has, times their confidence."""
+    place = {key: (group, *where) for group, keys in columns.items() for key, where in keys.items()}
+    entries: dict[str, list[tuple[int, int, float]]] = {group: [] for group in columns}
     names = graph.relation_names
     for head, relation, tail, weight in zip(
         graph.heads.tolist(),
@@ -128,21 +162,21 @@ def item_features(
         found = place.get(f"{names[relation]} {graph.value_iris[tail]}")
         if found:
             group, column, rarity = found
-            rows[group].append((head, column, rarity * weight))
-    facts = {}
-    for group, entries in rows.items():
-        heads, columns, weights = zip(*entries, strict=True) if entries else ((), (), ())
-        shape = (graph.n_items, len(vocabulary.columns[group]))
-        matrix = sparse.csr_matrix((np.asarray(weights, np.float32), (heads, columns)), shape=shape)
-        lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(1)).ravel())
-        facts[group] = sparse.csr_matrix(
-            matrix.multiply(1 / np.maximum(lengths, 1e-9)[:, None]), dtype=np.float32
-        )
-    numbers = {}
-    for name, (mean, deviation) in vocabulary.numbers.items():
-        values = np.full(graph.n_items, np.nan, np.float32)
-        if name in names:
-            mine = graph.literal_relations == list(names).index(name)
-            values[graph.literal_items[mine]] = (graph.literal_numbers[mine] - mean) / deviation
-        numbers[name] = values
-    return ItemFeatures(graph.n_items, facts, numbers, dict(embeddings))
+            entries[group].append((head, column, rarity * weight))
+    made = {}
+    for group, listed in entries.items():
+        heads, at, weights = zip(*listed, strict=True) if listed else ((), (), ())
+        shape = (graph.n_items, len(columns[group]))
+        made[group] = sparse.csr_matrix((np.asarray(weights, np.float32), (heads, at)), shape=shape)
+    return made
+
+
+def _lengths(
+    graph: ItemGraph, columns: Mapping[str, Mapping[str, tuple[int, float]]], read: frozenset[str]
+) -> dict[str, float]:
+    """group -> root mean square length of the rows that are not empty, of the groups read from texts."""
+    found = {}
+    for group, rows in _rows(graph, {name: columns[name] for name in columns if name in read}).items():
+        squares = np.asarray(rows.multiply(rows).sum(1)).ravel()
+        found[group] = float(np.sqrt(squares[squares > 0].mean()))
+    return found

@@ -88,7 +88,9 @@ class Posterior:
         anchors = features.rows(side.profiles.anchors)
         note("relevance of relations")
         targets = side.basis * side.strengths
-        relevance = learn_relevance(anchors, targets, steps=chosen.kernel_steps, seed=seed)
+        relevance = learn_relevance(
+            anchors, targets, read=vocabulary.read, steps=chosen.kernel_steps, seed=seed
+        )
         note("vectors of items")
         own, held = stacked(side.vectors, side.basis), stacked(side.held_vectors, side.basis)
         item_map = ItemMap(relevance, anchors, np.hstack([own, held]))

@@ -1,8 +1,13 @@
 """How much each relation says about who will like an item: kernel weights learned by leaving items out.
 
-The kernel between two items is a sum over the feature groups g, once as it is and once through a radial function:
+What the catalogue states of an item it states of all, so that another genre, director or year sets two items apart. What
+a text says it says of some: of two films whose plots name no war, neither is known to be without one. So the kernel
+between two items compares them by what is stated (S), once as it is and once through a radial function, while facts that
+were read out of texts (T) only ever bring two items together:
 
-    k(i, j) = a S(i, j) + b exp(-(S(i, i) + S(j, j) - 2 S(i, j)) / 1) + c,      S = sum_g w_g K_g
+    k(i, j) = a S(i, j) + b exp(-(S(i, i) + S(j, j) - 2 S(i, j))) + T(i, j) + c
+
+    S = sum over stated groups g of w_g K_g,      T = the same over the groups read from texts
 
 A Gaussian process with this kernel predicts an item's profile vector from the items like it. The weights w (automatic
 relevance determination), a, b, c and the noise are chosen by gradient descent on the leave-one-out error, which has a
@@ -23,6 +28,15 @@ from coldplug.types import FloatArray, IntArray
 _BLOCK = 1024
 _SUBSET = 800
 """Items in one step of the descent: enough neighbours, and a solve of a tenth of a second."""
+_STATED_AT_FIRST = 2.0
+"""Sum of the stated groups' weights to begin with. Were it to grow with their number, the radial part would see every
+item far from every other as soon as a graph has many relations."""
+_READ_AT_FIRST = 0.05
+"""Weight of each group read from texts to begin with: it has to earn more."""
+_SCALES_AT_FIRST = (0.7, 0.7, 0.3, 0.7)
+"""Of the linear, radial and constant parts and of the noise."""
+_RATE = 0.1
+_LEAST_NOISE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -30,69 +44,83 @@ class Relevance:
     """Learned kernel: a weight each group, and the scales (a, b, c) of the linear, radial and constant parts, noise."""
 
     weights: dict[str, float]
+    read: frozenset[str]
+    """The groups that were read from texts; all others are stated."""
     linear: float
     radial: float
     constant: float
     noise: float
 
     def kernel(self, items: ItemFeatures, others: ItemFeatures) -> FloatArray:
-        """(n_items, n_others) kernel; bounded by one matrix of that size at a time beside the result."""
-        total = np.zeros((items.count, others.count), np.float32)
+        """(n_items, n_others) kernel; bounded by two matrices of that size at a time beside the result."""
+        shared = np.zeros((items.count, others.count), np.float32)
+        alike = np.full_like(shared, self.constant)
         own = np.zeros(items.count, np.float32)
         theirs = np.zeros(others.count, np.float32)
         for group, weight in self.weights.items():
             part = items.kernel(group, others)
             part *= weight
-            total += part
+            if group in self.read:
+                alike += part
+                continue
+            shared += part
             own += weight * items.self_kernel(group)
             theirs += weight * others.self_kernel(group)
-        distance = own[:, None] + theirs[None, :] - 2 * total
-        return np.asarray(self.linear * total + self.radial * np.exp(-distance) + self.constant, np.float32)
+        alike += self.linear * shared
+        shared *= 2
+        shared -= own[:, None]
+        shared -= theirs[None, :]
+        alike += self.radial * np.exp(shared, out=shared)
+        return alike
 
 
-def learn_relevance(features: ItemFeatures, targets: FloatArray, *, steps: int, seed: int) -> Relevance:
+def learn_relevance(
+    features: ItemFeatures, targets: FloatArray, *, read: frozenset[str], steps: int, seed: int
+) -> Relevance:
     """Fit the kernel to the anchors.
 
     Args:
         features: of the anchors.
         targets: (n_anchors, width) the vectors to be predicted, in units that may be compared.
+        read: the groups that were read from texts.
         steps: of Adam (Kingma and Ba 2015), each on a random subset of the anchors. Few are better than many: the
             error is a squared one of vectors, not the order of items, and stopping early keeps the weights near equal.
     """
     import torch
-    from torch.nn import functional
 
     rng = np.random.default_rng(seed)
     groups = features.groups
     if not groups:  # nothing is known of any item: each is as like the others as the next
-        return Relevance({}, 0.0, 0.0, 1.0, 1.0)
+        return Relevance({}, frozenset(), 0.0, 0.0, 1.0, 1.0)
     scale = float(np.sqrt((targets**2).sum(1).mean()))
     wanted = torch.from_numpy((targets / max(scale, 1e-9)).astype(np.float32))
-    raw = torch.full((len(groups) + 4,), -0.5, requires_grad=True)
-    with torch.no_grad():
-        raw[-4:] = torch.tensor([0.0, 0.0, -1.0, 0.0])
-    optimiser = torch.optim.Adam([raw], lr=0.1)
+    stated = torch.tensor([group not in read for group in groups])
+    first = [_READ_AT_FIRST if group in read else _STATED_AT_FIRST / int(stated.sum()) for group in groups]
+    raw = torch.tensor(np.log([*first, *_SCALES_AT_FIRST]), dtype=torch.float32, requires_grad=True)
+    optimiser = torch.optim.Adam([raw], lr=_RATE)
     for step in range(steps):
         for group in optimiser.param_groups:  # large steps to find the region, small ones to settle
-            group["lr"] = 0.1 * (1 - step / steps) + 0.005
+            group["lr"] = _RATE * (1 - step / steps) + _RATE / 20
         chosen = np.sort(rng.choice(len(targets), min(_SUBSET, len(targets)), replace=False))
         part = features.rows(chosen)
         kernels = torch.from_numpy(np.stack([part.kernel(g, part) for g in groups]))
-        weights = functional.softplus(raw)
-        shared = torch.einsum("g,gij->ij", weights[:-4], kernels)
+        weights = torch.exp(raw)
+        linear, radial, constant, noise = weights[-4:]
+        shared = torch.einsum("g,gij->ij", weights[:-4] * stated, kernels)
+        said = torch.einsum("g,gij->ij", weights[:-4] * ~stated, kernels)
         diagonal = torch.diagonal(shared)
         distance = diagonal[:, None] + diagonal[None, :] - 2 * shared
-        kernel = weights[-4] * shared + weights[-3] * torch.exp(-distance) + weights[-2]
-        inverse = torch.linalg.inv(kernel + (weights[-1] + 1e-3) * torch.eye(len(chosen)))
+        kernel = linear * shared + radial * torch.exp(-distance) + said + constant
+        inverse = torch.linalg.inv(kernel + (noise + _LEAST_NOISE) * torch.eye(len(chosen)))
         left_out = (inverse @ wanted[chosen]) / torch.diagonal(inverse)[:, None]
         loss = (left_out**2).sum(1).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    final = functional.softplus(raw).detach().numpy().astype(float)
+    final = torch.exp(raw).detach().numpy().astype(float)
     found = {group: float(weight) for group, weight in zip(groups, final[:-4], strict=True)}
     linear, radial, constant, noise = final[-4:].tolist()
-    return Relevance(found, linear, radial, constant, noise + 1e-3)
+    return Relevance(found, read & set(groups), linear, radial, constant, noise + _LEAST_NOISE)
 
 
 class ItemMap:

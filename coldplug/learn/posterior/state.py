@@ -58,6 +58,7 @@ def to_state(learner: Posterior) -> tuple[dict[str, Any], Arrays, dict[str, list
         "attributes": learner.encoder.state(),
         "relevance": {
             "weights": relevance.weights,
+            "read": sorted(relevance.read),
             "scales": [relevance.linear, relevance.radial, relevance.constant, relevance.noise],
         },
         "anchors": learner.anchors.count,
@@ -92,6 +93,7 @@ def from_state(
         relevance = meta["relevance"]
         linear, radial, constant, noise = relevance["scales"]
         weights = {name: relevance["weights"][name] for name in anchors.groups}
+        read = frozenset(relevance["read"])
         return Posterior(
             PosteriorSettings(**meta["settings"]),
             RatingScale(*meta["scale"]),
@@ -102,7 +104,7 @@ def from_state(
             groups["blend"],
             vocabulary,
             rotate,
-            Relevance(weights, linear, radial, constant, noise),
+            Relevance(weights, read, linear, radial, constant, noise),
             anchors,
             arrays["map.weights"],
             arrays["map.mean"],
@@ -126,4 +128,5 @@ def _features(
     numbers = {name: arrays[f"numbers.{place}"] for place, name in enumerate(meta["numbers"])}
     embeddings = {name: arrays[f"embeddings.{place}"] for place, name in enumerate(meta["embeddings"])}
     scales = {name: (float(mean), float(deviation)) for name, (mean, deviation) in meta["numbers"].items()}
-    return Vocabulary(columns, scales), ItemFeatures(count, facts, numbers, embeddings)
+    read = frozenset(meta["relevance"]["read"])
+    return Vocabulary(columns, scales, read), ItemFeatures(count, facts, numbers, embeddings)
