@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -43,7 +44,10 @@ _OPTIONS = (
         help="End the run, resumable, before it takes more tokens.",
     ),
     click.option(
-        "--prices", type=click.Path(), metavar="FILE", help="Prices that go before those kgbuild knows."
+        "--prices",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Prices that go before those kgbuild knows.",
     ),
 )
 
