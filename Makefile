@@ -1,6 +1,6 @@
 # Everything a checkout can do, each with its own set-up: `make demo` and `make test` need git, make and Python 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench-c1 bench-extraction bench-llm bench-attributes clean
+.PHONY: help demo test test-slow lint bench-c1 bench-extraction bench-llm bench-attributes bench-graph-io clean
 
 # Threads that wait by spinning cost a factor of ten where two processes share two cores.
 export OMP_WAIT_POLICY := passive
@@ -63,6 +63,9 @@ bench-llm: .venv/.installed ## tests/gold with a real model on this machine: fet
 bench-attributes: .venv/.installed ## trained extractors on AE-110k and WDC PAVE; needs COLDPLUG_DATA
 	.venv/bin/python benchmarks/attribute_values.py ae110k
 	.venv/bin/python benchmarks/attribute_values.py wdc-pave
+
+bench-graph-io: .venv/.installed ## graphs written and read, beside rdflib and pyoxigraph; memory of a build
+	.venv/bin/python benchmarks/graph_io.py
 
 clean: ## remove the environment and everything that was made
 	rm -rf .venv demo out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

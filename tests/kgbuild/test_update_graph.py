@@ -24,6 +24,7 @@ from kgbuild.maintain.update import UpdateSettings, UpdateSummary, update_graph
 from kgbuild.pipeline import ExtractSettings, extract_graph
 from kgbuild.read.graph import GraphFile, read_graph
 from kgbuild.resolve import Resolution
+from kgbuild.types import Item
 from kgbuild.workfile import WorkFile
 from plugbase.console import Console
 from plugbase.errors import UserError
@@ -338,6 +339,15 @@ def test_a_model_is_asked_about_what_is_new() -> None:
     assert found == {"1": ["war"], "2": ["war"]}
 
 
+def test_a_trial_leaves_what_is_kept_as_it_was() -> None:
+    build([{"id": "1", "title": "A", "mood": "sad"}])
+    with WorkFile(Path("graph.work.sqlite"), "") as work, work.trial():
+        with work.filling():
+            assert work.add_item(1, Item("x", "X")) is None
+        assert [item.id for item in work.items()] == ["x"]
+    assert update([{"id": "2", "title": "B"}]).graph.items == 2
+
+
 def test_what_a_teacher_taught_is_built_anew() -> None:
     build([{"id": "1", "title": "A"}])
     with WorkFile(Path("graph.work.sqlite"), "") as work:
@@ -356,6 +366,7 @@ STOP_AT = """
 import os, signal, sys
 from pathlib import Path
 from kgbuild.cli import main
+from kgbuild.types import Item
 from kgbuild.workfile import WorkFile
 import kgbuild.pipeline
 
