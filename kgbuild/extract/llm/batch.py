@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import IO, Any, TypeVar
 
 from kgbuild.extract import BudgetReachedError, ExtractionFailure, ExtractionResult
@@ -96,7 +97,7 @@ class BatchExtractor(OpenAIExtractor):
                 self._start(sent)
             if sent.batch is None:
                 continue
-            state = self._call(lambda client, sent=sent: client.batches.retrieve(sent.batch))
+            state = self._call(partial(_state_of, name=sent.batch))
             if state.status in _UNDER_WAY:
                 continue
             if state.status == "failed":
@@ -208,7 +209,7 @@ class BatchExtractor(OpenAIExtractor):
             if name is None:
                 continue
             with tempfile.TemporaryFile() as body:
-                self._call(lambda client, name=name, body=body: _stream(client, name, body))
+                self._call(partial(_stream, name=name, body=body))
                 body.seek(0)
                 for line in body:
                     _take(line, collected)
@@ -284,6 +285,10 @@ class BatchExtractor(OpenAIExtractor):
         return [
             one for one in self._kept() if one.questions[0]["custom_id"] != sent.questions[0]["custom_id"]
         ]
+
+
+def _state_of(client: Any, name: str) -> Any:
+    return client.batches.retrieve(name)
 
 
 def _stream(client: Any, name: str, body: IO[bytes]) -> None:
