@@ -151,31 +151,36 @@ def _singular(word: str) -> str:
 
 
 def score_facts(
-    predicted: Iterable[Mention], gold: Sequence[GoldItem], *, accept_quotes: bool = False
+    predicted: Iterable[Mention],
+    gold: Sequence[GoldItem],
+    *,
+    accept_quotes: bool = False,
+    relations: Sequence[str] = SCORED_RELATIONS,
 ) -> ScoreTable:
     """Hold predictions against labels.
 
     A prediction is right if its relation is the label's and its value, normalised, equals the label's value
     or one of its accepted wordings. Each label counts once: a second prediction that meets it in other words
-    is neither right nor wrong. Other relations than `SCORED_RELATIONS`, and items that are not in `gold`, are
-    not scored.
+    is neither right nor wrong. Other relations than `relations`, and items that are not in `gold`, are not
+    scored.
 
     Args:
         predicted: mentions of any items.
         gold: the labelled items.
         accept_quotes: let the quoted words of the text stand for the value as well, so that a value brought
             under a canonical label ("World War II" for "WWII") is judged by what was read.
+        relations: what is scored, in the order of the table.
     """
+    scored = {name: Counts() for name in relations}
     mentions: dict[str, list[Mention]] = defaultdict(list)
     for mention in predicted:
-        if mention.relation in SCORED_RELATIONS:
+        if mention.relation in scored:
             mentions[mention.item].append(mention)
-    relations: dict[str, Counts] = {name: Counts() for name in SCORED_RELATIONS}
     categories: dict[str, Counts] = defaultdict(Counts)
     wrong: list[tuple[str, str, str]] = []
     missed: list[tuple[str, str, str]] = []
     for entry in gold:
-        labels = [fact for fact in entry.facts if fact.relation in SCORED_RELATIONS]
+        labels = [fact for fact in entry.facts if fact.relation in scored]
         met: set[int] = set()
         seen: set[tuple[str, str]] = set()
         category = categories[entry.item.category]
@@ -194,17 +199,17 @@ def score_facts(
             else:
                 counts = Counts(wrong=1)
                 wrong.append((entry.item.id, mention.relation, str(mention.value)))
-            relations[mention.relation].add(counts)
+            scored[mention.relation].add(counts)
             category.add(counts)
         for number, fact in enumerate(labels):
             if number not in met:
-                relations[fact.relation].missed += 1
+                scored[fact.relation].missed += 1
                 category.missed += 1
                 missed.append((entry.item.id, fact.relation, fact.value))
     overall = Counts()
-    for counts in relations.values():
+    for counts in scored.values():
         overall.add(counts)
-    return ScoreTable(overall, relations, dict(sorted(categories.items())), sorted(wrong), sorted(missed))
+    return ScoreTable(overall, scored, dict(sorted(categories.items())), sorted(wrong), sorted(missed))
 
 
 def _says(mention: Mention, fact: GoldFact, accept_quotes: bool) -> bool:
