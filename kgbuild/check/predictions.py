@@ -31,6 +31,7 @@ def read_predictions(path: Path) -> list[Mention]:
         UserError: the file cannot be read, or a line of it holds no fact.
     """
     ending = path.name.removesuffix(".gz").rpartition(".")[2]
+    mentions: Iterator[Mention]
     if ending in ("ttl", "nt"):
         from kgbuild.read.graph import read_graph
 

@@ -155,8 +155,13 @@ def _looked(entry: LabelledItem, relation: str, schema: set[str]) -> bool:
 
 
 def _gold(entry: LabelledItem) -> GoldItem:
-    facts = [(name, value) for name, values in entry.facts.items() for value in values]
-    return GoldItem(entry.item, tuple(GoldFact(name, value.text, value.accept) for name, value in facts))
+    """The labels to be met: a value that is marked in two places is one."""
+    facts = {
+        (name, normalise(value.text)): GoldFact(name, value.text, value.accept)
+        for name, values in entry.facts.items()
+        for value in values
+    }
+    return GoldItem(entry.item, tuple(facts.values()))
 
 
 def _is_verbatim(mention: Mention, item: Item) -> bool:

@@ -213,6 +213,16 @@ def test_labels_must_be_one_an_item(labels: Path, tmp_path: Path) -> None:
         score_predictions(write_rows(tmp_path / "run.tsv", ROWS), labels)
 
 
+def test_a_value_labelled_in_two_places_is_one_label(tmp_path: Path) -> None:
+    labelled = tmp_path / "labelled.jsonl"
+    facts = [{"relation": "made_of", "value": value} for value in ("Oak", "oak")]
+    labelled.write_text(
+        json.dumps({"id": "1", "title": "Oak stool", "description": "Of oak.", "facts": facts})
+    )
+    scores = score_predictions(write_rows(tmp_path / "run.tsv", [("1", "made_of", "oak")]), labelled)
+    assert (scores.table.overall.right, scores.table.overall.missed) == (1, 0)
+
+
 def test_no_prediction_is_a_score_of_its_own(labels: Path, tmp_path: Path) -> None:
     scores = score_predictions(write_rows(tmp_path / "run.tsv", []), labels)
     assert (scores.predicted, scores.table.overall.missed, scores.verbatim) == (0, 4, 0.0)
