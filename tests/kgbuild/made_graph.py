@@ -19,7 +19,6 @@ HOSTILE = "</script><img src=x onerror=\"window.broken=1\"><!-- <script> & 'ß' 
 FACTS_AN_ITEM = 10
 _RELATIONS = ("genre", "actor", "director", "theme", "setting", "mood", "character", "period", "series")
 _WORDS = ("amber", "bridge", "cedar", "dawn", "ember", "frost", "garden")
-)
 
 
 def made(n_triples: int, folder: Path, seed: int = 7) -> Path:
@@ -46,9 +45,7 @@ def made(n_triples: int, folder: Path, seed: int = 7) -> Path:
                 year = 1900 + chance.randrange(120)
                 facts.append(Fact(Mention(items[-1].id, "year", year, 1.0, CATALOGUE), "year", year, "year"))
             elif n < 3:
-                value = (
-                    f"{_WORDS[int(chance.paretovariate(1)) % len(_WORDS)]} {int(chance.paretovariate(0.7)) % n_items}"
-                )
+                value = f"{_WORDS[int(chance.paretovariate(1)) % len(_WORDS)]} {int(chance.paretovariate(0.7)) % n_items}"
                 facts.append(
                     Fact(Mention(items[-1].id, relation, value, 1.0, CATALOGUE), relation, value, scope)
                 )
