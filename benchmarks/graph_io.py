@@ -226,31 +226,33 @@ def apart(name: str, folder: Path, *options: int, seed: str = "0") -> dict[str, 
 
 
 def main() -> int:
-    """Measure, store and print."""
+    """Measure, store after every part, and print."""
+    versions = {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("rdflib", "pyoxigraph")},
+    }
+    result: dict[str, Any] = {
+        "command": "python benchmarks/graph_io.py",
+        "machine": f"{platform.machine()}, one core of {os.cpu_count()}",
+        "versions": versions,
+        "items": ITEMS,
+    }
+    for part in (speed, memory, same_bytes):
+        result |= part()
+        STORED.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=1))
+    return 0
+
+
+def speed() -> dict[str, Any]:
+    """One graph of a million triples, written and read by each."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         ours = {"writes": apart("ours_writes", folder), "reads": apart("ours_reads", folder)}
         ours["reads_with_evidence"] = apart("ours_reads_with_evidence", folder)
         rdflib, oxigraph = apart("rdflib", folder), apart("pyoxigraph", folder)
-    builds = []
-    for count in BUILDS:
-        with tempfile.TemporaryDirectory() as scratch:
-            builds.append({"items": count, **apart("build", Path(scratch), count, 1)})
-    digests = []
-    for workers, seed in ((1, "0"), (2, "1"), (4, "2")):
-        with tempfile.TemporaryDirectory() as scratch:
-            found = apart("build", Path(scratch), WORKERS_ITEMS, workers, seed=seed)
-            digests.append(found["graph.ttl"] + found["graph.evidence.jsonl"])
-    triples = rdflib["reads"]["triples"]
-    result = {
-        "command": "python benchmarks/graph_io.py",
-        "machine": f"{platform.machine()}, one core of {os.cpu_count()}",
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("rdflib", "pyoxigraph")},
-        },
-        "items": ITEMS,
-        "triples": triples,
+    return {
+        "triples": rdflib["reads"]["triples"],
         "kgbuild": ours,
         "rdflib": rdflib,
         "pyoxigraph": oxigraph,
@@ -261,15 +263,27 @@ def main() -> int:
             "pyoxigraph_reads": ratio(rdflib["reads"], oxigraph["reads"]),
             "pyoxigraph_writes": ratio(rdflib["writes"], oxigraph["writes"]),
         },
-        "builds": builds,
-        "more_memory_an_item_kib": round(
-            (builds[1]["peak_memory_mib"] - builds[0]["peak_memory_mib"]) * 1024 / (BUILDS[1] - BUILDS[0]), 2
-        ),
-        "same_bytes_with_1_2_4_workers": len(set(digests)) == 1,
     }
-    STORED.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
-    return 0
+
+
+def memory() -> dict[str, Any]:
+    """The most memory of whole builds without an extractor, and how it grows."""
+    builds = []
+    for count in BUILDS:
+        with tempfile.TemporaryDirectory() as scratch:
+            builds.append({"items": count, **apart("build", Path(scratch), count, 1)})
+    more = builds[-1]["peak_memory_mib"] - builds[0]["peak_memory_mib"]
+    return {"builds": builds, "more_memory_an_item_kib": round(more * 1024 / (BUILDS[-1] - BUILDS[0]), 2)}
+
+
+def same_bytes() -> dict[str, Any]:
+    """Whether builds with other numbers of workers and other hash seeds give the same files."""
+    digests = set()
+    for workers, seed in ((1, "0"), (2, "1"), (4, "2")):
+        with tempfile.TemporaryDirectory() as scratch:
+            found = apart("build", Path(scratch), WORKERS_ITEMS, workers, seed=seed)
+            digests.add(found["graph.ttl"] + found["graph.evidence.jsonl"])
+    return {"same_bytes_with_1_2_4_workers": len(digests) == 1}
 
 
 def ratio(slow: dict[str, Any], fast: dict[str, Any]) -> float:

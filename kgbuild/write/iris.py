@@ -65,7 +65,8 @@ def label_slug(label: str) -> tuple[str, bool]:
     """
     text = "-".join(re.findall(r"[^\W_]+", label)).lower()
     faithful = len(text) <= _SLUG_LENGTH and re.fullmatch(r"[^\W_]+(?:[ -][^\W_]+)*", label) is not None
-    return quote(text[:_SLUG_LENGTH].rstrip("-"), safe=""), faithful
+    slug = text[:_SLUG_LENGTH].rstrip("-")
+    return slug if slug.isascii() else quote(slug, safe=""), faithful
 
 
 @dataclass(frozen=True)
