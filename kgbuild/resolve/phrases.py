@@ -110,17 +110,24 @@ def _stem(verb: str) -> str:
     return verb[:-1] if len(verb) > 3 and verb[-1] == verb[-2] else verb.removesuffix("e")
 
 
+def same_agent(a: Sequence[str], b: Sequence[str]) -> bool:
+    """Whether both name who did one thing to the item: "composed by", "composer"."""
+    verb = agent_verb(a)
+    return verb is not None and verb == agent_verb(b)
+
+
 def opposed(a: Sequence[str], b: Sequence[str]) -> bool:
     """Whether two wordings may be a relation and its inverse, or run different ways."""
-    same_agent = agent_verb(a) is not None and agent_verb(a) == agent_verb(b)
-    if not same_agent and _run_apart(a, b):
+    if (not same_agent(a, b) and _run_apart(a, b)) or listed_as_inverse(a, b):
         return True
-    words_a, words_b = ({form for word in words for form in (word, singular(word))} for words in (a, b))
-    for group in guard_tables()["inverse_words"]:
-        found_a, found_b = words_a.intersection(group), words_b.intersection(group)
-        if found_a != found_b:
-            return True
     return any(_verb_against_noun(x, y) or _verb_against_noun(y, x) for x in a for y in b)
+
+
+def listed_as_inverse(a: Sequence[str], b: Sequence[str]) -> bool:
+    """Whether a pair of words such as parent and child, or birth and death, tells them apart."""
+    words_a, words_b = ({form for word in words for form in (word, singular(word))} for words in (a, b))
+    groups = guard_tables()["inverse_words"]
+    return any(words_a.intersection(group) != words_b.intersection(group) for group in groups)
 
 
 def _verb_against_noun(verb: str, noun: str) -> bool:
@@ -130,6 +137,40 @@ def _verb_against_noun(verb: str, noun: str) -> bool:
     if noun in (verb[:-1], singular(verb)):
         return verb in guard_tables()["relation_verbs"]
     return noun.startswith(verb[:-1])
+
+
+def share_a_stem(a: Sequence[str], b: Sequence[str]) -> bool:
+    """Whether some word of one and some word of the other are forms of one word: "part of", "parts"."""
+    stems_a, stems_b = ({_bare_stem(word) for word in words if word not in _PREPOSITIONS} for words in (a, b))
+    return not stems_a.isdisjoint(stems_b)
+
+
+def _bare_stem(word: str) -> str:
+    word = singular(word)
+    for ending in (
+        "ations",
+        "ation",
+        "ings",
+        "ions",
+        "ing",
+        "ion",
+        "ers",
+        "ors",
+        "ed",
+        "er",
+        "or",
+        "es",
+        "s",
+        "e",
+    ):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return _stem(word.removesuffix(ending))
+    return _stem(word)
+
+
+def without_preposition(phrase: Sequence[str]) -> tuple[str, ...]:
+    """ "founder of" as "founder": what is said, whichever way it runs."""
+    return tuple(phrase[:-1]) if direction(phrase) else tuple(phrase)
 
 
 def _run_apart(a: Sequence[str], b: Sequence[str]) -> bool:

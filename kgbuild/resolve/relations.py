@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from kgbuild.resolve import meaning
-from kgbuild.resolve.clusters import ALIKE, average_link, definition_in_words, similarities
+from kgbuild.resolve.clusters import ALIKE, WordingSpace, average_link, definition_in_words
 from kgbuild.resolve.guards import conflict, narrower
 from kgbuild.resolve.labels import Label, guard_tables
 from kgbuild.resolve.overrides import Rulings
@@ -180,23 +180,22 @@ class _Relations:
         """Join the relations that mean the same into the best supported of them, which comes first."""
         if len(led) < 2:
             return
-        phrases = [" ".join(relation_phrase(relation.name)) for relation in led]
-        told = [
-            self.definitions.get(relation.name)
-            or definition_in_words(phrase, self.values.get(relation.name, ()))
-            for relation, phrase in zip(led, phrases, strict=True)
-        ]
-        nearness = similarities(phrases, told)
+        space = WordingSpace(
+            [relation.name for relation in led], [self._defined(relation.name) for relation in led]
+        )
 
         def apart(i: int, j: int) -> bool:
-            return not _alike(led[i].name, led[j].name) or any(
-                self._apart(wording, led[i]) for wording in led[j].members
-            )
+            return space.apart(i, j) or any(self._apart(wording, led[i]) for wording in led[j].members)
 
-        for group in average_link(nearness, ALIKE, apart):
+        for group in average_link(space.nearness, ALIKE, apart):
             leader = led[group[0]]
             for other in group[1:]:
-                self._absorb(leader, led[other], float(nearness[group[0], other]))
+                self._absorb(leader, led[other], float(space.nearness[group[0], other]))
+
+    def _defined(self, wording: str) -> str:
+        return self.definitions.get(wording) or definition_in_words(
+            " ".join(relation_phrase(wording)), self.values.get(wording, ())
+        )
 
     def _absorb(self, leader: _Relation, other: _Relation, score: float) -> None:
         self.records = [record for record in self.records if record.into != other.name]
