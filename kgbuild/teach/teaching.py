@@ -100,6 +100,7 @@ class TeachingExtractor:
         self.student = Student(before, Path(folder), schema, training)
         self._encode = encode or _encode_with_minilm
         said = [VERSION, loaded.fingerprint, before.fingerprint, asdict(self.budget)]
+        self._taught_by = loaded.fingerprint
         digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
         self.fingerprint = f"teacher@{VERSION}:{digest}"
         self._memory: MutableMapping[str, Any] = {}
@@ -216,7 +217,8 @@ class TeachingExtractor:
         return None if kept is None else Lesson(item, tuple(Mention(**one) for one in kept))
 
     def _lesson_name(self, item: Item) -> str:
-        told = json.dumps([self.fingerprint, item.id, item.title, item.description, item.category])
+        # What the teacher said stays good whoever learns from it.
+        told = json.dumps([self._taught_by, item.id, item.title, item.description, item.category])
         return f"lesson {hashlib.sha256(told.encode()).hexdigest()[:24]}"
 
     @property
