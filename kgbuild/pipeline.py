@@ -24,7 +24,7 @@ from kgbuild.extract.catalogue import catalogue_mentions
 from kgbuild.extract.llm.spending import Spending
 from kgbuild.extract.workers import extract_here, extract_in_processes
 from kgbuild.read import ItemReader, Reject, stop_at
-from kgbuild.resolve import Resolution, resolve
+from kgbuild.resolve import RelationsMode, Resolution, resolve
 from kgbuild.schema import Schema, load_schema
 from kgbuild.summary import ExtractEstimate, ExtractSummary, remaining_file, summarise
 from kgbuild.types import Item, Mention
@@ -52,6 +52,7 @@ class ExtractSettings:
     backend: str = "local"
     backend_options: Mapping[str, object] = field(default_factory=dict)
     schema: Path | None = None
+    relations: RelationsMode = "guided"
     base: str = DEFAULT_BASE
     evidence: EvidenceStyle = "file"
     overrides: Path | None = None
@@ -151,7 +152,13 @@ def build_graph(
         every_run = Spending(work.calls())
         spending = {"this run": extractor.spent.as_json(), "this graph": every_run.as_json()}
     console.detail("resolving")
-    resolution = resolve(_mentions(work, schema, settings.backend), schema, overrides=settings.overrides)
+    mentions = _mentions(work, schema, settings.backend)
+    resolution = resolve(mentions, schema, overrides=settings.overrides, mode=settings.relations)
+    if resolution.dropped:
+        console.warn(
+            f"{sum(resolution.dropped.values())} facts of {len(resolution.dropped)} relations left out: "
+            "the schema is closed"
+        )
     console.detail("writing")
     work.memory["settings"] = remembered(settings, extractor.fingerprint)
     write_graph(
@@ -196,6 +203,7 @@ def remembered(settings: ExtractSettings, fingerprint: str) -> dict[str, Any]:
         # Objects cannot be written down: an update has to be given them again.
         "objects": sorted(options.keys() - plain.keys()),
         "schema": None if settings.schema is None else str(settings.schema.resolve()),
+        "relations": settings.relations,
         "base": settings.base,
         "evidence": settings.evidence,
         "overrides": None if settings.overrides is None else str(settings.overrides.resolve()),

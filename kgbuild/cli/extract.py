@@ -78,6 +78,13 @@ _RELATIONS_SHOWN = 8
     help="Evidence beside the graph, or in it as rdf:Statement.",
 )
 @click.option("--schema", type=click.Path(path_type=Path), help="Relations to look for, instead of our own.")
+@click.option(
+    "--relations",
+    type=click.Choice(["open", "guided", "closed"]),
+    default="guided",
+    show_default=True,
+    help="What decides on relations: wordings alone, the schema first, or the schema alone.",
+)
 @click.option("--merges", type=click.Path(path_type=Path), help="Your corrections to what was merged.")
 @click.option(
     "--workers",
@@ -102,6 +109,7 @@ def extract(
     base: str,
     evidence: Literal["file", "inline"],
     schema: Path | None,
+    relations: Literal["open", "guided", "closed"],
     merges: Path | None,
     workers: int | None,
     strict: bool,
@@ -144,6 +152,7 @@ def extract(
         backend=backend,
         backend_options=given,
         schema=schema,
+        relations=relations,
         base=base,
         evidence=evidence,
         overrides=merges,

@@ -165,6 +165,7 @@ def _as_built(known: dict[str, Any], settings: UpdateSettings) -> tuple[ExtractS
         backend=backend,
         backend_options=options,
         schema=None if known["schema"] is None else Path(known["schema"]),
+        relations=known.get("relations", "guided"),
         base=known["base"],
         evidence=known["evidence"],
         overrides=None if known["overrides"] is None else Path(known["overrides"]),

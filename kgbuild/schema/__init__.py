@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plugbase.errors import UserError, did_you_mean
@@ -38,6 +38,9 @@ class Schema:
 def load_schema(path: str | Path | None = None) -> Schema:
     """Read a schema file, by default the one for items that kgbuild brings along.
 
+    A file that says `extends: default` adds its relations to ours; one that names a relation of ours replaces
+    its definition and range, and adds to its wordings.
+
     Raises:
         UserError: the file cannot be read, is not YAML, or does not have the shape of items.yaml.
     """
@@ -64,8 +67,17 @@ def load_schema(path: str | Path | None = None) -> Schema:
     version = content.get("version", 1)
     if version != 1:
         raise UserError(f"schema version {version!r} is not known", file=str(file), mend="write 'version: 1'")
-    specs = [_relation(str(name), spec, file) for name, spec in content["relations"].items()]
-    return Schema(version=1, relations={spec.name: spec for spec in specs})
+    extends = content.get("extends")
+    if extends not in (None, "default"):
+        raise UserError(f"extends {extends!r} is not known", file=str(file), mend="write 'extends: default'")
+    relations = dict(load_schema().relations) if extends else {}
+    for name, content_of in content["relations"].items():
+        spec = _relation(str(name), content_of, file)
+        if spec.name in relations:
+            wordings = (*relations[spec.name].wordings, *spec.wordings)
+            spec = replace(spec, wordings=tuple(dict.fromkeys(wordings)))
+        relations[spec.name] = spec
+    return Schema(version=1, relations=relations)
 
 
 def _relation(name: str, spec: object, file: Path) -> RelationSpec:

@@ -29,6 +29,7 @@ def test_our_own_schema() -> None:
         ("relations: 3", "has no 'relations'"),
         ("[]", "has no 'relations'"),
         ("version: 2\nrelations: {}", "schema version 2 is not known"),
+        ("extends: ours\nrelations: {}", "extends 'ours' is not known .*extends: default"),
         ("relations: {mood: the tone}", "relation 'mood' has no definition"),
         ("relations: {mood: {definition: the tone, wording: [tone]}}", "did you mean 'wordings'"),
         ("relations: {mood: {definition: the tone, wordings: tone}}", "not a list of texts"),
@@ -48,3 +49,25 @@ def test_a_schema_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"version: \xe9")
     with pytest.raises(UserError, match="not UTF-8"):
         load_schema(tmp_path / "latin.yaml")
+
+
+def test_a_schema_that_extends_ours(tmp_path: Path) -> None:
+    path = tmp_path / "more.yaml"
+    path.write_text(
+        "extends: default\n"
+        "relations:\n"
+        "  grape: {definition: the grape that the wine is made from, wordings: [varietal]}\n"
+        "  mood: {definition: how it feels, wordings: [vibe]}\n",
+        encoding="utf-8",
+    )
+    ours, more = load_schema(), load_schema(path)
+    assert set(more.relations) == {*ours.relations, "grape"}
+    assert more.relations["theme"] == ours.relations["theme"]
+    assert more.relations["mood"].definition == "how it feels"
+    assert more.relations["mood"].wordings == (*ours.relations["mood"].wordings, "vibe")
+
+
+def test_a_schema_alone_replaces_ours(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("relations: {grape: {definition: the grape}}", encoding="utf-8")
+    assert set(load_schema(path).relations) == {"grape"}
