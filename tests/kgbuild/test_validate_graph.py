@@ -11,6 +11,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kgbuild import check
 from kgbuild.check import Validation, validate_graph
@@ -51,6 +53,32 @@ def write(folder: Path, *, inline: bool = False, base: str = "urn:kgbuild:", cou
 
 def lines_of(path: Path, part: str) -> list[int]:
     return [number for number, line in enumerate(path.read_text().split("\n"), 1) if part in line]
+
+
+anything = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+@given(
+    ids=st.lists(anything, min_size=1, max_size=3, unique=True),
+    said=st.lists(
+        st.tuples(
+            anything, anything | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.dates()
+        ),
+        max_size=5,
+    ),
+    inline=st.booleans(),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_kgbuild_writes_conforms(
+    tmp_path_factory: pytest.TempPathFactory, ids: list[str], said: list[tuple[str, Scalar]], inline: bool
+) -> None:
+    items = [Item(name, name, f"two {name}") for name in sorted(ids)]
+    facts = [fact(item.id, relation, value) for item in items for relation, value in said]
+    values = {(each.range, each.value): [] for each in facts if isinstance(each.value, str)}
+    paths = OutputPaths(tmp_path_factory.mktemp("graph") / "graph.ttl")
+    resolution = Resolution(facts, {relation: [] for relation, _ in said}, values)
+    write_graph(items, resolution, paths, evidence="inline" if inline else "file")
+    assert validate_graph(paths.graph, QUIET, shacl=False).problems == []
 
 
 @pytest.mark.parametrize("base", ["urn:kgbuild:", "https://example.org/kg/"])
