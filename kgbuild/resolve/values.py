@@ -307,7 +307,7 @@ def _written_out(abbreviated: Mapping[_Node, Sequence[_Node]]) -> dict[_Node, li
 
 def _keys(label: Label) -> list[tuple[str, ...]]:
     """Labels of the same words share one of their keys; the first element keeps the kinds of key apart."""
-    alike = ("".join(label.alike_key) if not label.numbers else " ".join(label.alike_key),)
+    alike: tuple[str, ...] = ("".join(label.alike_key) if not label.numbers else " ".join(label.alike_key),)
     plural, meant = label.plural_key, label.meant_key
     keys = [alike] if plural is None else [alike, ("singular", *plural)]
     return keys if meant is None else [*keys, ("meant", *meant)]
