@@ -21,6 +21,8 @@ NAMESPACES: Mapping[str, str] = {
 """Prefix in graph.ttl -> what follows the base in its IRI."""
 _SLUG_LENGTH = 60
 _HASH_LENGTH = 12
+_WORDS = re.compile(r"[^\W_]+")
+_WORDS_ALONE = re.compile(r"[^\W_]+(?:[ -][^\W_]+)*")
 _PLAIN = re.compile("[A-Za-z0-9_]+")
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\x7f-\x9f<>\"{}|^`\\\ud800-\udfff]*[/#:]")
 
@@ -63,8 +65,8 @@ def label_slug(label: str) -> tuple[str, bool]:
 
     "John Lasseter" -> ("john-lasseter", True); "J. Lasseter" -> ("j-lasseter", False).
     """
-    text = "-".join(re.findall(r"[^\W_]+", label)).lower()
-    faithful = len(text) <= _SLUG_LENGTH and re.fullmatch(r"[^\W_]+(?:[ -][^\W_]+)*", label) is not None
+    text = "-".join(_WORDS.findall(label)).lower()
+    faithful = len(text) <= _SLUG_LENGTH and _WORDS_ALONE.fullmatch(label) is not None
     slug = text[:_SLUG_LENGTH].rstrip("-")
     return slug if slug.isascii() else quote(slug, safe=""), faithful
 
@@ -92,10 +94,12 @@ class ValueNames:
         """
         values = set(values)
         names = {value: name for value, name in (kept or {}).items() if value in values}
-        taken = set(names.values())
+        taken, scopes = set(names.values()), dict[str, str]()
         for scope, label in sorted(values.difference(names)):
-            slug, faithful = label_slug(whole_text(label))
-            name = plain = f"{name_slug(scope)}:{slug}"
+            slug, faithful = label_slug(label if label.isascii() else whole_text(label))
+            if scope not in scopes:
+                scopes[scope] = name_slug(scope)
+            name = plain = f"{scopes[scope]}:{slug}"
             if not faithful or name in taken:
                 digest = hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()
                 name = f"{plain}_{digest[:_HASH_LENGTH]}"
