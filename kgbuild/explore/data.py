@@ -81,10 +81,10 @@ def _places(table: FactTable) -> tuple[Any, Any, Any, dict[int, str]]:
         text = table.text_of(row)
         places[row] = table.field[row]
         starts[row] = start if text.isascii() else _units(text[:start])
-        lengths[row] = len(quote) if quote.isascii() else _units(quote)
+        lengths[row] = _units(quote)
     return places, starts, lengths, stray
 
 
 def _units(text: str) -> int:
     """The length of a text as JavaScript counts it."""
-    return len(text) + sum(sign > "\uffff" for sign in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
