@@ -40,6 +40,9 @@ def validate(*, graph: Path, shacl: bool | None, shapes: Path | None, console: C
 
     found = validate_graph(graph, console, shacl=shacl, shapes=shapes)
     console.result(asdict(found), summary_text(found, graph))
+    if console.quiet and not console.json:
+        for each in found.problems:
+            console.warn(each.text())
     return ExitStatus.DONE if found.conforms else ExitStatus.WRONG_USE
 
 

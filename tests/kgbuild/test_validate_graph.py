@@ -325,6 +325,8 @@ def test_the_command_line_says_where_and_leaves_with_status_2(tmp_path: Path) ->
     done = run()
     assert (done.returncode, done.stderr) == (2, "")
     assert done.stdout.startswith(f"graph.ttl:{line}: urn:kgbuild:item:0: says ")
+    quiet = run("--quiet")
+    assert (quiet.stdout, quiet.stderr.startswith(f"warning: graph.ttl:{line}: ")) == ("", True)
     result = json.loads(run("--json").stdout)
     assert (result["conforms"], result["problems"][0]["line"]) == (False, line)
     assert set(result) == set(Validation.__dataclass_fields__)
