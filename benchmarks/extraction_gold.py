@@ -97,7 +97,7 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "benchmarks" / "extraction-gold.json")
     options = parser.parse_args()
     schema = load_schema()
-    gold = load_gold(sorted(options.gold.glob("*.jsonl")))
+    gold = load_gold([options.gold / f"{kind}.jsonl" for kind in ("films", "books", "products", "games")])
     if not gold:
         print(f"no labelled items in {options.gold}", file=sys.stderr)
         return 2

@@ -31,8 +31,8 @@ from kgbuild.extract.local.weighing import SHARED, Claim, Weights, select  # noq
 from kgbuild.schema import load_schema  # noqa: E402
 from kgbuild.types import Item  # noqa: E402
 
-FOLDS = 3
-SETTINGS = {"epochs": 12, "patience": 12, "batch": 8, "averaging": 0.95, "held_out": 0.07, "adapter_rank": 32}
+FOLDS = 2
+SETTINGS = {"epochs": 10, "patience": 10, "batch": 8, "averaging": 0.95, "held_out": 0.07, "adapter_rank": 32}
 STRENGTH = 0.3
 """Inverse strength of the penalty on the weights of claims."""
 THRESHOLDS = (0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)
@@ -203,8 +203,8 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     entries = [entry for path in sorted(LABELS.glob("*.txt")) for entry in read_labels(path)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(read_fold, fold, entries, output / f"fold-{fold}") for fold in range(FOLDS)]
         last = pool.submit(trained, entries, output / "default")
+        jobs = [pool.submit(read_fold, fold, entries, output / f"fold-{fold}") for fold in range(FOLDS)]
         claims = dict(read for job in jobs for read in job.result())
         data = Labelled({entry["id"]: entry for entry in entries}, claims)
         result = cross_validated(data)

@@ -56,7 +56,7 @@ def test_it_is_an_extractor_of_the_registry() -> None:
         (
             "book",
             "Set in Lisbon during the Second World War, the third book in the Tagus Street series follows "
-            "a locksmith who must avenge his brother.",
+            "a locksmith in search of revenge.",
             {
                 ("setting", "Lisbon"),
                 ("period", "World War II"),
@@ -131,7 +131,7 @@ TEXTS = [
     Item(
         "a",
         "Northern Wake II",
-        "An exiled shipwright sails from nineteenth-century Bergen. “Salt”—bleak…",
+        "Set in nineteenth-century Bergen, Norway, it follows an exiled shipwright. “Salt”—bleak…",
         "film",
     ),
     Item("b", "", "A tale of revenge, set aboard a whaling ship; winner of the Tern Medal.", "book"),

@@ -1,47 +1,60 @@
-"""The extractor without key or network: constructions on a parse, a lexicon, and MiniLM for other words."""
+"""The extractor without key or network: constructions on a parse and a small span model, weighed together."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kgbuild.extract.local.lexicon import LEXICON_FILE, any_phrase
-from kgbuild.extract.local.reading import Candidate, Reading
+from kgbuild.extract.local.reading import Candidate, Reading, compared, negated
+from kgbuild.extract.local.weighing import WEIGHTS_FILE, Claim, Constructed, Weights, claims_of, select
 from kgbuild.types import FieldName, Item, Mention
 
 if TYPE_CHECKING:
+    from spacy.tokens import Doc
+
     from kgbuild.extract import ExtractionResult
     from kgbuild.schema import Schema
 
 __all__ = ["LocalExtractor"]
 
-VERSION = 1
+VERSION = 2
 _FIELDS: tuple[FieldName, ...] = ("title", "description")
 
 
 class LocalExtractor:
-    """Reads titles and descriptions with a parser, patterns and a word list; nothing leaves the machine.
+    """Reads titles and descriptions with a parser, patterns, a word list and a span model; nothing leaves the
+    machine.
 
     Args:
         schema: the relations to look for; a relation it does not have is not emitted.
         min_confidence: facts below this are left out, in [0, 1]; a lower one gives more, and more wrong.
+        folder: the span model's; that which ships with the project if None.
     """
 
     name = "local"
     costly = True
 
-    def __init__(self, *, schema: Schema, min_confidence: float = 0.55) -> None:
+    def __init__(
+        self, *, schema: Schema, min_confidence: float = 0.5, folder: str | Path | None = None
+    ) -> None:
         import hashlib
+
+        from kgbuild.extract.local.judging import DEFAULT_FOLDER, Judge
 
         self.schema = schema
         self.min_confidence = float(min_confidence)
         self._ranges = {name: spec.range for name, spec in schema.relations.items()}
-        digest = hashlib.sha256(LEXICON_FILE.read_bytes())
+        self._judge = Judge(folder=folder or DEFAULT_FOLDER, schema=schema)
+        digest = hashlib.sha256(LEXICON_FILE.read_bytes() + WEIGHTS_FILE.read_bytes())
         for source in sorted(LEXICON_FILE.parent.glob("*.py")):
             digest.update(source.read_bytes())
-        digest.update(repr((VERSION, self.min_confidence, sorted(self._ranges.items()))).encode())
+        settings = (VERSION, self.min_confidence, sorted(self._ranges.items()), self._judge.fingerprint)
+        digest.update(repr(settings).encode())
         self.fingerprint = f"local@{VERSION}:{digest.hexdigest()[:12]}"
+        self._weights = Weights.load()
         self._nlp: Any = None
         self._lexicon: Any = None
         self._meaning: Any = None
@@ -50,7 +63,7 @@ class LocalExtractor:
     def extract(self, items: Sequence[Item]) -> Iterator[ExtractionResult]:
         """Each item with its mentions, in the order given.
 
-        Texts are parsed one at a time: in a batch, the last bits of a score depend on the other texts.
+        Texts are read one at a time: in a batch, the last bits of a score depend on the other texts.
         """
         for item in items:
             yield item, self.mentions(item)
@@ -59,13 +72,9 @@ class LocalExtractor:
         """The mentions of one item, sorted by field, place, relation and value."""
         from kgbuild.extract.local.roles import mentions_from_roles
 
-        self._load()
         found = mentions_from_roles(item, self._ranges)
-        domain = domain_of(item, self._lexicon)
-        for field in _FIELDS:
-            text: str = getattr(item, field)
-            if text.strip():
-                found.extend(self._read(item, field, text, domain))
+        weighed = [(self._weights.probability(claim), claim) for claim in self.claims(item)]
+        found += [self._mention(item, sure, claim) for sure, claim in select(weighed, self.min_confidence)]
         best: dict[tuple[str, str], Mention] = {}
         for mention in found:
             key = (mention.relation, str(mention.value).casefold())
@@ -86,6 +95,26 @@ class LocalExtractor:
             ),
         )
 
+    def claims(self, item: Item) -> list[Claim]:
+        """Everything that a construction or the span model reads in an item, before it is weighed."""
+        self._load()
+        domain = domain_of(item, self._lexicon)
+        readings = {
+            field: self._reading(item, field, domain)
+            for field in _FIELDS
+            if getattr(item, field).strip() and (field == "description" or domain == "product")
+        }
+        constructed = [found for reading in readings.values() for found in _constructed(reading)]
+        constructed += _numbered(item, domain)
+        margins = self._judge.margins(item, {(found.field, found.start, found.end) for found in constructed})
+        return [
+            claim
+            for claim in claims_of(constructed, margins)
+            if claim.relation in self._ranges
+            and claim.relation not in _STRANGE[domain]
+            and (claim.read or claim.field not in readings or not withdrawn(claim, readings[claim.field].doc))
+        ]
+
     def _load(self) -> None:
         if self._nlp is None:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -100,64 +129,71 @@ class LocalExtractor:
             self._lexicon = load_lexicon(self._nlp)
             self._meaning = Meaning(self._lexicon)
 
-    def _read(self, item: Item, field: FieldName, text: str, domain: str) -> Iterator[Mention]:
-        from kgbuild.extract.local.titles import series_in_title
-
-        if field == "description" or domain == "product":
-            yield from self._parsed(item, field, text, domain)
-        numbered = series_in_title(text, domain) if field == "title" else None
-        if numbered and "series" in self._ranges:
-            yield self._mention(
-                item, "series", None, numbered[2], "numbered-title", field, numbered[0], numbered[1]
-            )
-
-    def _parsed(self, item: Item, field: FieldName, text: str, domain: str) -> Iterator[Mention]:
-        doc = self._nlp(text)
-        reading = Reading(
+    def _reading(self, item: Item, field: FieldName, domain: str) -> Reading:
+        doc = self._nlp(getattr(item, field))
+        return Reading(
             field, doc, domain, self._lexicon, self._meaning, self._names, item.title, item.category
         )
-        for candidate in select(list(candidates(reading))):
-            if candidate.confidence < self.min_confidence or candidate.relation not in self._ranges:
-                continue
-            span = doc[candidate.start : candidate.end]
-            start, end = span.start_char, span.end_char
-            yield self._mention(
-                item,
-                candidate.relation,
-                candidate.value,
-                candidate.confidence,
-                candidate.pattern,
-                field,
-                start,
-                end,
-            )
 
-    def _mention(
-        self,
-        item: Item,
-        relation: str,
-        value: str | None,
-        confidence: float,
-        pattern: str,
-        field: FieldName,
-        start: int,
-        end: int,
-    ) -> Mention:
-        quote = getattr(item, field)[start:end]
-        label = " ".join((value or quote).split()).strip(' ,;:."“”') or quote
-        source = f"local:{pattern}@{VERSION}"
+    def _mention(self, item: Item, sure: float, claim: Claim) -> Mention:
+        quote = getattr(item, claim.field)[claim.start : claim.end]
+        label = " ".join((claim.value or quote).split()).strip(' ,;:."“”') or quote
         return Mention(
             item.id,
-            relation,
+            claim.relation,
             label,
-            round(confidence, 3),
-            source,
-            field,
-            start,
-            end,
+            min(sure, 0.999),
+            f"local:{claim.pattern}@{VERSION}",
+            claim.field,
+            claim.start,
+            claim.end,
             quote,
-            self._ranges[relation],
+            self._ranges[claim.relation],
         )
+
+
+def _constructed(reading: Reading) -> Iterator[Constructed]:
+    for found in candidates(reading):
+        span = reading.doc[found.start : found.end]
+        yield Constructed(
+            found.relation,
+            reading.field,
+            span.start_char,
+            span.end_char,
+            found.value,
+            found.confidence,
+            found.pattern,
+        )
+
+
+def _numbered(item: Item, domain: str) -> Iterator[Constructed]:
+    from kgbuild.extract.local.titles import series_in_title
+
+    numbered = series_in_title(item.title, domain) if item.title.strip() else None
+    if numbered:
+        start, end, sure = numbered
+        yield Constructed("series", "title", start, end, None, sure, "numbered-title")
+
+
+def withdrawn(claim: Claim, doc: Doc) -> bool:
+    """Whether the sentence denies a claim, compares with it, or gives a prize to somebody else."""
+    from kgbuild.extract.local.series import not_won
+    from kgbuild.extract.local.sources import denied
+
+    span = doc.char_span(claim.start, claim.end, alignment_mode="expand")
+    if span is None or not len(span):
+        return False
+    if claim.relation == "award" and not_won(doc.text, claim.start, claim.end):
+        return True
+    return negated(span.root) or compared(span.root) or denied(doc.text, claim.start)
+
+
+_STRANGE = {
+    "work": frozenset({"made_of", "compatible_with"}),
+    "product": frozenset({"setting", "character", "period"}),
+    "game": frozenset[str](),
+}
+"""Relations that make no sense for an item of the domain, whatever its words look like."""
 
 
 def _shorter(mention: Mention, other: Mention) -> bool:
@@ -229,31 +265,3 @@ def candidates(reading: Reading) -> Iterator[Candidate]:
         yield from offers.compatibility(reading)
         yield from goods.materials(reading)
     yield from offers.purposes(reading)
-
-
-_BEATS = {
-    "feature": frozenset({"compatible_with", "audience", "used_for"}),
-    "used_for": frozenset({"audience"}),
-}
-"""Relations that give way where another relation reads the same words."""
-
-
-def select(found: list[Candidate]) -> list[Candidate]:
-    """The surest of a relation's candidates that overlap; between equals the longer, then the earlier."""
-    chosen: list[Candidate] = []
-    for candidate in sorted(
-        found, key=lambda c: (-c.confidence, c.start - c.end, c.start, c.relation, c.value or "")
-    ):
-        rivals = _BEATS.get(candidate.relation, frozenset()) | {candidate.relation}
-        clash = (other for other in chosen if other.start < candidate.end and candidate.start < other.end)
-        if all(other.relation not in rivals for other in clash):
-            chosen.append(candidate)
-    return sorted(
-        (c for c in chosen if not any(_gives_way(c, other) for other in chosen)),
-        key=lambda c: (c.start, c.end, c.relation),
-    )
-
-
-def _gives_way(candidate: Candidate, other: Candidate) -> bool:
-    overlap = other.start < candidate.end and candidate.start < other.end
-    return overlap and other.relation in _BEATS.get(candidate.relation, frozenset())

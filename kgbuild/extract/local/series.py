@@ -121,6 +121,14 @@ def _award_patterns(heads: frozenset[str]) -> tuple[re.Pattern[str], re.Pattern[
     return won, re.compile(rf"\b(?:{words})s?\b", re.I)
 
 
+def not_won(text: str, start: int, end: int) -> bool:
+    """Whether a prize at characters [start, end) was only hoped for, or won by the work's maker for another."""
+    if _NOMINATED.search(text[:start]):
+        return True
+    after = re.sub(r"^[- ](?:[Ww]inning|[Ww]inners?|[Ll]aureate)\b", "", text[end : end + 60])
+    return re.match(_PEOPLE_AFTER, after, re.I) is not None
+
+
 def awards(reading: Reading) -> Iterator[Candidate]:
     """Prizes won; a nomination is none, nor is a prize of its author's or cast's."""
     text = reading.doc.text

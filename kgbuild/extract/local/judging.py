@@ -1,0 +1,83 @@
+"""The span model that ships with the project, asked how well words fit relations rather than for facts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kgbuild.extract.local.weighing import PRUNED, Place
+from kgbuild.extract.span import negation
+from kgbuild.extract.span.extractor import SpanExtractor
+from kgbuild.extract.span.reading import margins_of
+from kgbuild.extract.span.spans import windows_of
+from kgbuild.schema import Schema, load_schema
+from kgbuild.types import Item
+
+DEFAULT_FOLDER = Path(negation.__file__).with_name("default")
+
+
+class Judge(SpanExtractor):
+    """Scores of spans by a folder that `train_extractor` wrote; an item is read by itself."""
+
+    def _definitions(self, schema: Schema | None) -> dict[str, str]:
+        """What was trained on, and relations of a user's own; not those that a catalogue knows by itself."""
+        asked = {entry["name"]: str(entry["definition"]) for entry in self.meta["relations"]}
+        shipped = load_schema().relations
+        for name, spec in schema.relations.items() if schema else ():
+            known = shipped.get(name)
+            if name in asked or known is None or known.definition != spec.definition:
+                asked[name] = spec.definition
+        return asked
+
+    def _load(self) -> None:
+        if self._network is None:
+            super()._load()
+            merge_adapters(self._network)
+
+    def margins(self, item: Item, also: Collection[Place] = ()) -> dict[Place, dict[str, float]]:
+        """For words whose score is near or above that of absence in some relation, the margins of all.
+
+        Denied words are left out. Margins are rounded to two digits, far above what differs by platform.
+
+        Args:
+            item: what is read.
+            also: words that are looked at whatever their margins.
+        """
+        self._load()
+        windows = windows_of(item, self.meta["cut_forms"])
+        spans = [span for window in windows for span in window.spans]
+        if not spans:
+            return {}
+        trained = [at for at, name in enumerate(self.definitions) if name in self.meta["values"]]
+        known = [list(self._memory.signs(window, trained)) for window in windows]
+        scores = next(margins_of(self._network, [windows], [known], self._labels))
+        names = list(self.definitions)
+        wanted = set(also)
+        near = scores.max(axis=1) > PRUNED
+        found: dict[Place, dict[str, float]] = {}
+        for at, span in enumerate(spans):
+            place: Place = (span.field, span.start, span.end)
+            if (near[at] or place in wanted) and not negation.negated(
+                getattr(item, span.field), span.start, span.end
+            ):
+                row = np.round(scores[at].astype(float), 2).tolist()
+                found[place] = dict(zip(names, row, strict=True))
+        return found
+
+
+def merge_adapters(network: Any) -> None:
+    """Add each low-rank addition to the map that it stands beside: the same scores for less work.
+
+    An adapter is a module with a `base` and maps `down` and `up` (Hu et al. 2021: W + BA).
+    """
+    import torch
+
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if all(hasattr(child, part) for part in ("base", "down", "up")):
+                with torch.no_grad():
+                    child.base.weight += child.up.weight @ child.down.weight
+                setattr(module, name, child.base)
