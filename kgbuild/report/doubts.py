@@ -55,7 +55,8 @@ def _draw(table: FactTable, row: int) -> bytes:
 def _varied(table: FactTable, rows: Sequence[int]) -> list[int]:
     """The first rows, of no relation more than a few where others can fill up."""
     taken: Counter[int] = Counter()
-    chosen, spare = [], []
+    chosen: list[int] = []
+    spare: list[int] = []
     for row in rows:
         relation = int(table.relation[row])
         taken[relation] += 1

@@ -43,7 +43,7 @@ def measure(table: FactTable, known: Collection[str] | None = None) -> Numbers:
     a_view = {"whole graph": everything}
     if catalogue.any() and not catalogue.all():
         a_view |= {"catalogue alone": catalogue, "text alone": ~catalogue}
-    facts = np.bincount(table.item, minlength=n_items)
+    facts = np.bincount(table.item, minlength=n_items).astype(np.int32)
     uses, ties = _ties(table, everything)
     amounts = _amounts(table)
     limit = hub_above(n_items)
@@ -166,7 +166,7 @@ def _by_relation(table: FactTable, uses: Ints, catalogue: Mask) -> list[Numbers]
     before = 0
     for number in order:
         facts = groups[number]
-        used = np.unique(table.value[facts], return_counts=True)[1]
+        used = np.unique(table.value[facts], return_counts=True)[1].astype(np.int32)
         text = facts[~catalogue[facts]]
         items = len(np.unique(table.item[facts]))
         rows.append(

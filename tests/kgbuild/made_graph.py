@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from kgbuild.types import CATALOGUE, Fact, Item, Mention
 from kgbuild.write import OutputPaths, write_graph
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-WITHOUT_BROWSER = "no chromium or google-chrome on the path"
+if find_spec("playwright") is None:
+    BROWSER = None
+WITHOUT_BROWSER = "needs playwright, and chromium or google-chrome on the path"
 HOSTILE = "</script><img src=x onerror=\"window.broken=1\"><!-- <script> & 'ß' \U0001f9f8"
 FACTS_AN_ITEM = 10
 _RELATIONS = ("genre", "actor", "director", "theme", "setting", "mood", "character", "period", "series")
