@@ -213,6 +213,7 @@ def main() -> None:
     told = {"shared": weights.shared, "own": {name: list(row) for name, row in weights.own.items()}}
     (output / "weights.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     summary = {
+        "figures": "cross-validated on the training labels; by words or by the label a construction gives them",
         "command": "python training/train_default.py -o training/out",
         "items": len(entries),
         "facts": sum(len(entry["facts"]) for entry in entries),
