@@ -98,24 +98,13 @@ def write_items(file: Path, texts: Sequence[dict[str, str]], count: int, field: 
 
 def tree_kib(root: int) -> int:
     """Resident memory of a process and of all below it."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                told = (entry / "stat").read_text(encoding="utf-8", errors="replace")
-            except OSError:
-                continue
-            parents[int(entry.name)] = int(told.rpartition(")")[2].split()[1])
-    family = {root}
-    while grown := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= grown
-    pages = 0
-    for pid in family:
-        try:
-            pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        except (OSError, IndexError):
-            continue
-    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
+    place = Path(f"/proc/{root}")
+    try:
+        pages = int((place / "statm").read_text().split()[1])
+        below = [pid for children in place.glob("task/*/children") for pid in children.read_text().split()]
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1024 + sum(tree_kib(int(pid)) for pid in below)
 
 
 def measured(command: Sequence[str], folder: Path) -> dict[str, Any]:
@@ -132,7 +121,7 @@ def measured(command: Sequence[str], folder: Path) -> dict[str, Any]:
             if ended:
                 break
             peak = max(peak, tree_kib(run.pid))
-            time.sleep(0.1)
+            time.sleep(0.2)
         wall = time.perf_counter() - began
         run.returncode = os.waitstatus_to_exitcode(status)
     if run.returncode:
