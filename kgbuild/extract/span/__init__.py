@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kgbuild.extract.span.extractor import ScoredSpan, SpanExtractor
-    from kgbuild.extract.span.training import TrainingSettings, TrainingSummary, train_extractor
+    from kgbuild.extract.span.fitting import TrainingSettings
+    from kgbuild.extract.span.training import TrainingSummary, train_extractor
 
 __all__ = ["ScoredSpan", "SpanExtractor", "TrainingSettings", "TrainingSummary", "train_extractor"]
 
 _PLACES = {
     "ScoredSpan": "extractor",
     "SpanExtractor": "extractor",
-    "TrainingSettings": "training",
+    "TrainingSettings": "fitting",
     "TrainingSummary": "training",
     "train_extractor": "training",
 }

@@ -14,6 +14,7 @@ from kgbuild.extract.span.reading import Choice, choices
 from kgbuild.extract.span.spans import Span
 
 _BINS = 10
+_RESAMPLES = 200
 _BIASES = tuple(round(-4 + 0.25 * step, 2) for step in range(33))
 
 
@@ -95,16 +96,26 @@ def facts_of(found: Sequence[Choice], several: bool) -> list[Choice]:
 
 def score(readings: Sequence[Reading], several: bool, bias: float = 0.0) -> Scores:
     """Hold the answers to labelled items against the labels, by the exact text of values."""
-    right = wrong = missed = unasked = 0
-    for reading in readings:
-        for name, found in reading.answers(several, bias).items():
-            said = {choice.span.text for choice in facts_of(found, several)}
-            if name not in reading.entry.facts and not reading.entry.complete:
-                unasked += len(said)
-                continue
-            met, false, lost = _compare(said, reading.entry, name)
-            right, wrong, missed = right + met, wrong + false, missed + lost
+    counts = np.array([_counts(reading, several, bias) for reading in readings]).reshape(-1, 4)
+    return _scores(counts)
+
+
+def _scores(counts: NDArray[np.int64]) -> Scores:
+    right, wrong, missed, unasked = (int(count) for count in counts.sum(axis=0))
     return Scores(right, wrong, missed, unasked)
+
+
+def _counts(reading: Reading, several: bool, bias: float) -> tuple[int, int, int, int]:
+    """(right, wrong, missed, unasked) values of one item."""
+    right = wrong = missed = unasked = 0
+    for name, found in reading.answers(several, bias).items():
+        said = {choice.span.text for choice in facts_of(found, several)}
+        if name not in reading.entry.facts and not reading.entry.complete:
+            unasked += len(said)
+            continue
+        met, false, lost = _compare(said, reading.entry, name)
+        right, wrong, missed = right + met, wrong + false, missed + lost
+    return right, wrong, missed, unasked
 
 
 def _compare(said: set[str], entry: LabelledItem, name: str) -> tuple[int, int, int]:
@@ -116,18 +127,35 @@ def _compare(said: set[str], entry: LabelledItem, name: str) -> tuple[int, int, 
 
 
 def calibrate(readings: Sequence[Reading], several: bool) -> Calibration:
-    """The bias with the best mean of F1 and strict F1, and the scale on which confidences are frequencies."""
+    """How likely absence has to be, and the scale on which confidences are frequencies.
 
-    def goodness(bias: float) -> float:
-        counted = score(readings, several, bias)
-        return round((counted.f1 + counted.strict_f1) / 2, 6)
-
-    bias = max(_BIASES, key=lambda bias: (goodness(bias), -abs(bias)))
+    Of the biases whose mean of F1 and strict F1 is within a standard error of the best, the smallest: what
+    few held-out items prefer by chance does not carry over to others.
+    """
+    tables = {
+        bias: np.array([_counts(reading, several, bias) for reading in readings]).reshape(-1, 4)
+        for bias in _BIASES
+    }
+    best = max(_BIASES, key=lambda bias: (_goodness(tables[bias]), -abs(bias)))
+    enough = _goodness(tables[best]) - _standard_error(tables[best])
+    bias = min((bias for bias in _BIASES if _goodness(tables[bias]) >= enough), key=abs)
     logits, outcomes = confidences(readings, several, bias)
     if len(logits) < 20 or len(set(outcomes.tolist())) < 2:
         return Calibration(bias)
     slope, offset = _logistic(logits, outcomes)
     return Calibration(bias, round(slope, 4), round(offset, 4))
+
+
+def _goodness(counts: NDArray[np.int64]) -> float:
+    scores = _scores(counts)
+    return (scores.f1 + scores.strict_f1) / 2
+
+
+def _standard_error(counts: NDArray[np.int64]) -> float:
+    """Spread of the goodness over bootstrap samples of the items."""
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(counts), (_RESAMPLES, len(counts)))
+    return float(np.std([_goodness(counts[rows]) for rows in drawn]))
 
 
 def confidences(

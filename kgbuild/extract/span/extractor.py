@@ -17,6 +17,9 @@ from kgbuild.extract.span.spans import label_pieces, windows_of
 from kgbuild.types import FieldName, Item, Mention
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from kgbuild.extract import ExtractionResult
     from kgbuild.schema import Schema
 
@@ -105,8 +108,11 @@ class SpanExtractor:
         known = [list(self._memory.signs(window, places)) for window in windows]
         margins = next(margins_of(self._network, [windows], [known], self._labels))
         found: list[ScoredSpan] = []
+        reach = _log_sums(margins) - self.calibration.bias
         for column, relation in enumerate(self.definitions):
-            if relation not in asked:
+            # No span of a relation can be likelier than all of them together.
+            most = float(reach[column])
+            if relation not in asked or (most <= 0 and self.calibration.probability(most) < least):
                 continue
             ranked = choices(spans, margins[:, column], several=self.several, bias=self.calibration.bias)
             stated = [choice for choice in ranked if not self._negated(item, choice)]
@@ -175,3 +181,12 @@ class SpanExtractor:
 
         told = (VERSION, self.meta, sorted(self.definitions.items()))
         return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
+
+
+def _log_sums(margins: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logarithm of the sum of exponentials over each column."""
+    import numpy as np
+
+    peak = margins.max(axis=0)
+    sums: NDArray[np.float32] = peak + np.log(np.exp(margins - peak).sum(axis=0))
+    return sums

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kgbuild.types import FieldName, Item
 
@@ -31,8 +31,7 @@ N_SHAPES = 14
 """Seven shapes of a piece, each at the beginning of a word and not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A candidate value: characters [start, end) of a field, and pieces [first, last] of its window."""
 
     field: FieldName
@@ -118,7 +117,7 @@ def windows_of(item: Item, cut_forms: Sequence[str] = ()) -> list[Window]:
             _append(window, item, "description", description, first, last, cut_forms)
             windows.append(window)
     seen: set[tuple[str, int, int]] = set()
-    for window in windows:
+    for window in windows if len(windows) > 1 or cut_forms else ():
         fresh = [span for span in window.spans if (span.field, span.start, span.end) not in seen]
         seen.update((span.field, span.start, span.end) for span in fresh)
         window.spans = fresh
@@ -179,29 +178,63 @@ def _append(
     window.shapes.extend([*pieces.shapes[first:last], 0])
     if first == last:
         return
-    starts: dict[int, int] = {}
+    piece_at: dict[int, int] = {}
     for index in range(first, last):
         for at in range(*pieces.offsets[index]):
-            starts[at] = index
+            piece_at[at] = index
     begin, end = pieces.offsets[first][0], pieces.offsets[last - 1][1]
-    atoms = [atom for run in _ATOM.finditer(text, begin, end) for atom in _humps(text, *run.span())]
-    atoms = [(a, b) for a, b in atoms if a in starts and b - 1 in starts]
-    for number, (start, _) in enumerate(atoms):
-        if text[start] in _NO_START:
+    atoms = [
+        _Atom.of(text, start, stop, pieces, piece_at)
+        for run in _ATOM.finditer(text, begin, end)
+        for start, stop in _humps(text, *run.span())
+        if start in piece_at and stop - 1 in piece_at
+    ]
+    for number, head in enumerate(atoms):
+        if head.no_start:
             continue
         words = 0
         for position in range(number, len(atoms)):
-            a, b = atoms[position]
-            if position == number or text[a - 1].isspace():
-                words += 1
-            one, two = starts[start], starts[b - 1]
-            if words > MAX_WORDS or two - one >= _MAX_PIECES or text[a] in _BREAKS:
+            tail = atoms[position]
+            words += tail.begins_word or position == number
+            if tail.breaks or words > MAX_WORDS or tail.last - head.first >= _MAX_PIECES:
                 break
-            if text[b - 1] in _NO_END:
-                continue
-            cut = CUT_START * (pieces.offsets[one][0] < start) + CUT_END * (pieces.offsets[two][1] > b)
-            window.spans.append(Span(name, start, b, text[start:b], one + shift, two + shift, words, cut))
-    window.spans.extend(_cut_spans(text, name, pieces, starts, shift, begin, end, cut_forms))
+            if not tail.no_end:
+                cut, value = head.cut_start + tail.cut_end, text[head.start : tail.end]
+                window.spans.append(
+                    Span(name, head.start, tail.end, value, head.first + shift, tail.last + shift, words, cut)
+                )
+    window.spans.extend(_cut_spans(text, name, pieces, piece_at, shift, begin, end, cut_forms))
+
+
+class _Atom(NamedTuple):
+    """A run of letters, of digits, or one sign: spans begin and end where atoms do."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+    cut_start: int
+    cut_end: int
+    begins_word: bool
+    breaks: bool
+    no_start: bool
+    no_end: bool
+
+    @classmethod
+    def of(cls, text: str, start: int, end: int, pieces: _Pieces, piece_at: dict[int, int]) -> _Atom:
+        first, last = piece_at[start], piece_at[end - 1]
+        return cls(
+            start,
+            end,
+            first,
+            last,
+            CUT_START if pieces.offsets[first][0] < start else 0,
+            CUT_END if pieces.offsets[last][1] > end else 0,
+            start == 0 or text[start - 1].isspace(),
+            text[start] in _BREAKS,
+            text[start] in _NO_START,
+            text[end - 1] in _NO_END,
+        )
 
 
 def _humps(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -217,7 +250,7 @@ def _cut_spans(
     text: str,
     name: FieldName,
     pieces: _Pieces,
-    starts: dict[int, int],
+    piece_at: dict[int, int],
     shift: int,
     begin: int,
     end: int,
@@ -229,8 +262,8 @@ def _cut_spans(
             after = at + len(form)
             whole_before = at == 0 or not text[at - 1].isalnum()
             inside = after < len(text) and text[after].isalpha() and text[after].islower()
-            if whole_before and inside and at in starts and after - 1 in starts:
-                one, two = starts[at], starts[after - 1]
+            if whole_before and inside and at in piece_at and after - 1 in piece_at:
+                one, two = piece_at[at], piece_at[after - 1]
                 cut = CUT_END if pieces.offsets[two][1] > after else 0
                 yield Span(name, at, after, form, one + shift, two + shift, form.count(" ") + 1, cut)
             at = text.find(form, at + 1, end)
