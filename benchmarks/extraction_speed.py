@@ -216,9 +216,9 @@ def table(kind: str, rates: dict[str, dict[str, Any]]) -> str:
 def main() -> int:
     """Measure, store and print."""
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parse.add_argument("--titles", type=int, default=2_000)
-    parse.add_argument("--descriptions", type=int, default=600)
-    parse.add_argument("--grown", type=int, default=8_000, help="titles for local's memory")
+    parse.add_argument("--titles", type=int, default=1_500)
+    parse.add_argument("--descriptions", type=int, default=500)
+    parse.add_argument("--grown", type=int, default=6_000, help="titles for local's memory")
     parse.add_argument("--plain", type=int, default=WHOLE, help="titles for the pipeline's own memory")
     parse.add_argument("--short", type=int, default=SHORT, help="items of the run that is subtracted")
     parse.add_argument("--extractor", type=Path, default=SHIPPED, help="a folder that train-extractor wrote")
