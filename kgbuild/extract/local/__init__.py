@@ -38,7 +38,7 @@ class LocalExtractor:
     costly = True
 
     def __init__(
-        self, *, schema: Schema, min_confidence: float = 0.5, folder: str | Path | None = None
+        self, *, schema: Schema, min_confidence: float = 0.55, folder: str | Path | None = None
     ) -> None:
         import hashlib
 
