@@ -23,7 +23,8 @@ __all__ = ["main"]
 def main() -> None:
     """Turn item descriptions into a knowledge graph.
 
-    Exit status: 0 done, 1 a bug, 2 wrong use or bad input, 3 finished with rejected items, 130 interrupted.
+    Exit status: 0 done, 1 a bug, 2 wrong use or bad input, 3 finished with rejected items, 4 a limit of
+    money or tokens was reached, 130 interrupted.
     """
 
 
