@@ -306,8 +306,8 @@ def _extract(
 
 
 def _workers_for(backend: str, pending: int) -> int:
-    """Processes worth their start: only the local extractor computes, and each process loads its models."""
-    if backend != "local":
+    """Processes worth their start: only extractors that read on this machine compute, and each process loads its models."""
+    if backend not in ("local", "span"):
         return 1
     return max(1, min(os.cpu_count() or 1, _MOST_WORKERS, pending // _WORTH_A_PROCESS))
 

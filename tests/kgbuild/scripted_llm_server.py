@@ -47,7 +47,7 @@ class Request:
     def items(self) -> dict[str, dict[str, str]]:
         """The items that the last message holds, by their marks."""
         (found,) = re.findall(r"<items>\n(.*)\n</items>", self.body["messages"][-1]["content"], re.DOTALL)
-        lines = [json.loads(line) for line in found.splitlines()]
+        lines = [json.loads(line) for line in found.split("\n")]
         return {line.pop("item"): line for line in lines}
 
     @property

@@ -198,8 +198,9 @@ def _append(
             words += tail.begins_word or position == number
             if tail.breaks or words > MAX_WORDS or tail.last - head.first >= _MAX_PIECES:
                 break
-            if not tail.no_end:
-                cut, value = head.cut_start + tail.cut_end, text[head.start : tail.end]
+            value = text[head.start : tail.end]
+            if not tail.no_end and any(map(str.isalnum, value)):
+                cut = head.cut_start + tail.cut_end
                 window.spans.append(
                     Span(name, head.start, tail.end, value, head.first + shift, tail.last + shift, words, cut)
                 )
