@@ -112,7 +112,11 @@ class LocalExtractor:
             for claim in claims_of(constructed, margins)
             if claim.relation in self._ranges
             and claim.relation not in _STRANGE[domain]
-            and (claim.read or claim.field not in readings or not withdrawn(claim, readings[claim.field].doc))
+            and (
+                claim.read
+                or claim.field not in readings
+                or not withdrawn(claim, getattr(item, claim.field), readings[claim.field].doc)
+            )
         ]
 
     def _load(self) -> None:
@@ -175,17 +179,20 @@ def _numbered(item: Item, domain: str) -> Iterator[Constructed]:
         yield Constructed("series", "title", start, end, None, sure, "numbered-title")
 
 
-def withdrawn(claim: Claim, doc: Doc) -> bool:
-    """Whether the sentence denies a claim, compares with it, or gives a prize to somebody else."""
+def withdrawn(claim: Claim, text: str, doc: Doc) -> bool:
+    """Whether the sentence denies a claim, compares with it, or gives a prize to somebody else.
+
+    `text` is the document's, which spaCy would put together anew each time it is asked.
+    """
     from kgbuild.extract.local.series import not_won
     from kgbuild.extract.local.sources import denied
 
     span = doc.char_span(claim.start, claim.end, alignment_mode="expand")
     if span is None or not len(span):
         return False
-    if claim.relation == "award" and not_won(doc.text, claim.start, claim.end):
+    if claim.relation == "award" and not_won(text, claim.start, claim.end):
         return True
-    return negated(span.root) or compared(span.root) or denied(doc.text, claim.start)
+    return negated(span.root) or compared(span.root) or denied(text, claim.start)
 
 
 _STRANGE = {
