@@ -28,6 +28,8 @@ Support = Sequence[str | tuple[str, float]] | Mapping[str, float]
 """Items a user has met: ids, (id, rating) pairs, or id -> rating. An id alone is a like without a degree."""
 Unknown = Literal["raise", "nan"]
 
+_DECIMALS_THAT_ORDER = 5
+
 
 @dataclass(frozen=True)
 class Recommendation:
@@ -146,12 +148,13 @@ class Plug:
         if not len(pool):
             return []
         scores = self._learner.score([query], pool)[0]
+        # The last bits of a product depend on where an item stands in it: they make no order.
+        order = np.round(scores, _DECIMALS_THAT_ORDER)
         few = min(k, len(pool))
-        least = np.partition(scores, len(scores) - few)[len(scores) - few]
-        maybe = np.flatnonzero(scores >= least)
-        best = sorted(maybe.tolist(), key=lambda n: (-float(scores[n]), catalogue.item_ids[int(pool[n])]))[
-            :few
-        ]
+        least = np.partition(order, len(order) - few)[len(order) - few]
+        maybe = np.flatnonzero(order >= least)
+        best = sorted(maybe.tolist(), key=lambda n: (-float(order[n]), catalogue.item_ids[int(pool[n])]))
+        best = best[:few]
         found = []
         for place in best:
             item = int(pool[place])

@@ -89,7 +89,7 @@ def test_ties_go_by_id(world: Path, tmp_path: Path) -> None:
         path.write_text(one.replace('"n0"', f'"{ident}"').replace('"n1"', f'"other{turn}"'))
         plug.add_items(path)
     ranked = sorted(twins)
-    assert len(set(plug.score(CRIME, twins).tolist())) == 1
+    assert np.ptp(plug.score(CRIME, twins)) < 1e-5  # but for the last bits
     for k in range(1, 7):
         assert [r.item_id for r in plug.recommend(CRIME, k=k, candidates=twins)] == ranked[:k]
 

@@ -58,10 +58,25 @@ def fit(
     """Train until the held-out part gets no better; the network with its best averaged weights."""
     import torch
 
-    from kgbuild.extract.span.network import SpanNetwork, batch_of
-
     # Gradients of labels that are learnt by heart become denormal numbers, with which processors are slow.
     torch.set_flush_denormal(True)
+    try:
+        return _fit(kept, held_out, plan, settings, console)
+    finally:
+        torch.set_flush_denormal(False)  # it holds for the whole process, whose other numbers are not ours
+
+
+def _fit(
+    kept: Sequence[LabelledItem],
+    held_out: Sequence[LabelledItem],
+    plan: Plan,
+    settings: TrainingSettings,
+    console: Console,
+) -> tuple[SpanNetwork, Calibration, int, int]:
+    import torch
+
+    from kgbuild.extract.span.network import SpanNetwork, batch_of
+
     network = SpanNetwork(settings.adapter_rank)
     examples = _examples(kept, plan, settings)
     average = _copy(network.stored())
