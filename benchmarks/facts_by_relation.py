@@ -105,7 +105,7 @@ def views(graph: ItemGraph, texts: FloatArray) -> Iterator[tuple[str, ItemFeatur
     """The features under each name: the base, each relation added, all, all but one, all shuffled."""
     vocabulary = learn_vocabulary(graph)
     whole = item_features(graph, vocabulary, {TEXT: texts})
-    counts = {name: int(whole.facts[name].nnz) for name in vocabulary.read}
+    counts = {name: int(whole.facts[name].nnz) for name in vocabulary.read if name in whole.facts}
     looked_at = sorted((name for name in counts if counts[name] >= _LEAST), key=lambda name: -counts[name])
 
     def without(left_out: frozenset[str]) -> ItemFeatures:

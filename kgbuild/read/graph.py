@@ -20,11 +20,11 @@ __all__ = ["GraphFile", "read_graph"]
 
 _CHUNK = 1 << 22
 _BASE = re.compile(r"^@prefix item: <(.*)item:> \.$", re.MULTILINE)
-_BLOCK = r"(?:%s:\S+ a %s(?: ;\n(?:    [^\n]+ ;\n)*+    [^\n]+)? \.\n\n)"
+_BLOCK = r"(?:%s:\S+ a %s(?: ;\n(?:    [^\n]+ ;\n)*    [^\n]+)? \.\n\n)"
 _SECTIONS = (
-    re.compile((_BLOCK % ("rel", "rdf:Property") + "*+").encode()),
-    re.compile((f"(?:{_BLOCK % ('item', 'kgb:Item')}|{_BLOCK % ('ev', 'rdf:Statement')})*+").encode()),
-    re.compile((_BLOCK % ("val", "kgb:Value") + "*+").encode()),
+    re.compile((_BLOCK % ("rel", "rdf:Property") + "*").encode()),
+    re.compile((f"(?:{_BLOCK % ('item', 'kgb:Item')}|{_BLOCK % ('ev', 'rdf:Statement')})*").encode()),
+    re.compile((_BLOCK % ("val", "kgb:Value") + "*").encode()),
 )
 """What a graph of kgbuild consists of, in this order; a file laid out otherwise goes through an RDF parser."""
 

@@ -98,6 +98,10 @@ class LocalExtractor:
     def claims(self, item: Item) -> list[Claim]:
         """Everything that a construction or the span model reads in an item, before it is weighed."""
         self._load()
+        with self._nlp.memory_zone():  # words met for the first time are forgotten with the item
+            return self._claims(item)
+
+    def _claims(self, item: Item) -> list[Claim]:
         domain = domain_of(item, self._lexicon)
         readings = {
             field: self._reading(item, field, domain)
