@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,61 +13,18 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_llm_server import Reply, Request, ScriptedServer, answered
+from update_world import FILES, ROOT, Record, build, contents, in_folder, merges, put, update  # noqa: F401
 
 from kgbuild.cli import main
 from kgbuild.cli.extract import TEACHER
 from kgbuild.maintain.names import kept_names
-from kgbuild.maintain.update import UpdateSettings, UpdateSummary, update_graph
-from kgbuild.pipeline import ExtractSettings, extract_graph
+from kgbuild.maintain.update import UpdateSettings, update_graph
 from kgbuild.read.graph import GraphFile, read_graph
 from kgbuild.resolve import Resolution
 from kgbuild.types import Item
 from kgbuild.workfile import WorkFile
 from plugbase.console import Console
 from plugbase.errors import UserError
-
-ROOT = Path(__file__).parents[2]
-FILES = ("graph.ttl", "graph.evidence.jsonl", "graph.merges.jsonl")
-Record = dict[str, object]
-
-
-@pytest.fixture(autouse=True)
-def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{Path(__file__).parent}")
-
-
-def put(records: list[Record], name: str) -> str:
-    Path(name).write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-    return name
-
-
-def build(
-    records: list[Record], backend: str = "none", graph: str = "graph.ttl", **options: object
-) -> GraphFile:
-    source = put(records, f"{Path(graph).stem}.items.jsonl")
-    extract_graph(ExtractSettings(source, Path(graph), backend, **options), Console(quiet=True))  # type: ignore[arg-type]
-    return read_graph(graph)
-
-
-def update(records: list[Record], **options: object) -> UpdateSummary:
-    given = UpdateSettings(Path("graph.ttl"), put(records, "new.jsonl"), **options)  # type: ignore[arg-type]
-    return update_graph(given, Console(quiet=True))
-
-
-def contents(graph: GraphFile) -> tuple[object, ...]:
-    """All that a graph says, but for the names of values."""
-    items = {
-        item.id: (item.title, item.description, {repr(fact) for fact in facts})
-        for item, facts in graph.items()
-    }
-    return items, graph.relations, graph.values, graph.base
-
-
-def merges() -> list[str]:
-    found = Path("graph.merges.jsonl")
-    return found.read_text(encoding="utf-8").splitlines() if found.exists() else []
-
 
 PEOPLE = [
     "J. Lasseter",
@@ -360,110 +314,6 @@ def test_a_limit_where_nothing_costs_is_refused() -> None:
     build([{"id": "1", "title": "A"}])
     with pytest.raises(UserError, match="makes no calls that cost anything"):
         update([{"id": "2", "title": "B"}], limits={"max_usd": 1.0})
-
-
-STOP_AT = """
-import os, signal, sys
-from pathlib import Path
-from kgbuild.cli import main
-from kgbuild.types import Item
-from kgbuild.workfile import WorkFile
-import kgbuild.pipeline
-
-place = sys.argv[1]
-
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def after(owner, name):
-    real = getattr(owner, name)
-    def then_die(*given, **named):
-        real(*given, **named)
-        die()
-    setattr(owner, name, then_die)
-
-if place == "resolving":
-    kgbuild.pipeline.resolve = die
-elif place == "promised":
-    after(WorkFile, "promise")
-elif place in ("graph.evidence.jsonl", "graph.ttl"):
-    real = Path.replace
-    def replace(self, target):
-        real(self, target)
-        if Path(target).name == place:
-            die()
-    Path.replace = replace
-elif place == "all named":
-    WorkFile.settle = die
-elif place == "settled":
-    after(WorkFile, "settle")
-main(["update", "graph.ttl", "new.jsonl", "--quiet"])
-"""
-
-
-@pytest.mark.parametrize(
-    "place", ["resolving", "promised", "graph.evidence.jsonl", "graph.ttl", "all named", "settled"]
-)
-def test_a_kill_leaves_the_old_graph_or_the_new_one(place: str) -> None:
-    records: list[Record] = [{"id": str(n), "title": f"Film {n}", "mood": f"mood {n % 3}"} for n in range(20)]
-    build(records)
-    old = {name: Path(name).read_bytes() for name in FILES if Path(name).exists()}
-    for name in ("graph.ttl", "graph.evidence.jsonl", "graph.work.sqlite"):
-        shutil.copy(name, f"kept.{name}")
-    first: list[Record] = [{"id": "1", "retracted": True}, {"id": "x", "title": "X", "mood": "Mood 1!"}]
-    update(first)
-    new = {name: Path(name).read_bytes() for name in FILES if Path(name).exists()}
-    assert old != new
-    for name in ("graph.ttl", "graph.evidence.jsonl", "graph.work.sqlite"):
-        shutil.copy(f"kept.{name}", name)
-    killed = subprocess.run([sys.executable, "-c", STOP_AT, place], check=False, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    is_new = Path("graph.ttl").read_bytes() == new["graph.ttl"]
-    assert is_new or Path("graph.ttl").read_bytes() == old["graph.ttl"]
-    assert is_new == (place in ("graph.ttl", "all named", "settled"))
-    # Another update goes on from one whole state: the first counts just where its graph was complete.
-    update([{"id": "y", "title": "Y"}])
-    complete = place != "resolving"
-    ids = {item.id for item, _ in read_graph("graph.ttl").items()}
-    assert ("x" in ids) == complete
-    assert ("1" in ids) == (not complete)
-    assert all(found.name[0] != "." for found in Path().iterdir())
-    update(first[1:] if complete else first)
-    update([{"id": "y", "retracted": True}])
-    assert {name: Path(name).read_bytes() for name in new} == new
-
-
-def test_a_kill_while_texts_are_read_keeps_what_was_found() -> None:
-    build([{"id": "1", "title": "A", "description": "the end"}], "slow_extractor:Slow", workers=1)
-    old = Path("graph.ttl").read_bytes()
-    put([{"id": f"n{n}", "title": "A", "description": f"word{n}"} for n in range(100)], "new.jsonl")
-    slow_extractor.LOG.unlink()
-    command = [
-        sys.executable,
-        "-m",
-        "kgbuild",
-        "update",
-        "graph.ttl",
-        "new.jsonl",
-        "--quiet",
-        "--backend",
-        "slow_extractor:Slow",
-    ]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
-        deadline = time.monotonic() + 20
-        while not slow_extractor.LOG.exists() or len(slow_extractor.LOG.read_text().split()) < 30:
-            assert process.poll() is None, "ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.kill()
-    assert Path("graph.ttl").read_bytes() == old
-    begun = len(slow_extractor.LOG.read_text().split())
-    summary = update_graph(
-        UpdateSettings(Path("graph.ttl"), "new.jsonl", backend="slow_extractor:Slow"), Console(quiet=True)
-    )
-    assert (summary.added, summary.graph.items) == (100, 101)
-    assert len(slow_extractor.LOG.read_text().split()) <= 100 + 1
-    assert begun >= 30
 
 
 def test_the_command_prints_what_changed() -> None:
