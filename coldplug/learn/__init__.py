@@ -11,6 +11,7 @@ from plugbase.errors import UserError, did_you_mean
 
 METHODS: dict[str, str] = {
     "posterior": "coldplug.learn.posterior:Posterior",
+    "proto": "coldplug.learn.meta.proto:Proto",
     "popularity": "coldplug.learn.baselines.popularity:Popularity",
     "popularity-attributes": "coldplug.learn.baselines.popularity:PopularityByAttributes",
     "itemknn": "coldplug.learn.baselines.itemknn:ItemKNN",
@@ -25,7 +26,7 @@ METHODS: dict[str, str] = {
 }
 """Name -> "module:class". `ials-ridge` uses catalogue facts and text both."""
 
-BASELINES: tuple[str, ...] = tuple(name for name in METHODS if name != "posterior")
+BASELINES: tuple[str, ...] = tuple(name for name in METHODS if ".baselines." in METHODS[name])
 
 
 @runtime_checkable

@@ -1,0 +1,291 @@
+"""The door that all learners of this folder share: fit, score, keep, read back, add items. A method adds its network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from coldplug.encode.attributes import AttributeEncoder
+from coldplug.errors import ModelFormatError
+from coldplug.learn.meta import losses
+from coldplug.learn.meta.content import ContentMap
+from coldplug.learn.meta.network import ItemInputs, Network, Sizes
+from coldplug.learn.meta.settings import MetaSettings, checked
+from coldplug.learn.meta.tasks import Episodes, Ratings, padded
+from coldplug.learn.posterior.profiles import Profiles, RatingScale
+from coldplug.learn.threads import one_thread
+from coldplug.types import FloatArray, IntArray, ItemGraph, Query, TrainingData
+from plugbase.errors import UserError
+
+_MOST_ANCHORS = 50_000
+_CELLS = 16_000_000
+"""Numbers held at once while scoring."""
+_LOSSES = {"clicks": losses.clicks, "ratings": losses.ratings}
+
+
+def _silent(text: str) -> None:
+    return None
+
+
+class MetaLearner:
+    """A network over item vectors and attributes, trained on episodes; see the package's docstring."""
+
+    name: ClassVar[str]
+    network_class: ClassVar[type[Network]]
+    settings_class: ClassVar[type[MetaSettings]] = MetaSettings
+
+    def __init__(
+        self,
+        settings: MetaSettings,
+        scale: RatingScale,
+        ratings: Ratings,
+        encoder: AttributeEncoder,
+        content_map: ContentMap,
+        network: Network,
+        content: FloatArray,
+        column: IntArray,
+    ) -> None:
+        self.settings, self.scale, self.ratings, self.encoder = settings, scale, ratings, encoder
+        self.content_map, self.network = content_map, network.eval()
+        self.content, self.column = content, column
+
+    @classmethod
+    def fit(
+        cls, data: TrainingData, *, seed: int = 0, note: Callable[[str], None] = _silent, **settings: Any
+    ) -> Self:
+        """Learn from graph, attributes and interactions.
+
+        Args:
+            data: all that may be seen.
+            seed: of every random draw; the same seed on the same data gives the same scores.
+            note: called with the name of each stage as it begins.
+            settings: fields of the method's settings class.
+
+        Raises:
+            UserError: a setting that does not exist or cannot be, or too little to learn from.
+        """
+        chosen = checked(cls.settings_class, settings)
+        with one_thread(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls._fit(data, seed, note, chosen)
+
+    @classmethod
+    def _fit(cls, data: TrainingData, seed: int, note: Callable[[str], None], settings: MetaSettings) -> Self:
+        scale = RatingScale.of(data)
+        profiles = Profiles.of(data, scale, least=settings.least_positives, most=_MOST_ANCHORS)
+        if profiles.shape[1] < 2:
+            raise UserError(
+                f"only {profiles.shape[1]} items have {settings.least_positives} positives or more",
+                mend="train on more interactions, or lower the rating that counts as a positive (--positive-at)",
+            )
+        rows = data.interactions
+        if settings.loss == "ratings" and np.isnan(rows.ratings).all():
+            raise UserError(
+                "the loss of ratings needs ratings", mend="add a column `rating`, or leave loss=clicks"
+            )
+        ratings = Ratings.of(rows.ratings, scale, settings.loss)
+        encoder = AttributeEncoder.fit(data.user_attributes)
+        attributes = encoder.transform([data.user_attributes[user] for user in profiles.users])
+        note("content of items")
+        content_map, content = ContentMap.fit(data.graph, profiles, seed)
+        column = np.full(data.graph.n_items, -1, np.int64)
+        column[profiles.anchors] = np.arange(len(profiles.anchors))
+        values = seen_values(data, profiles, column, ratings)
+        sizes = Sizes(content_map.width, encoder.width, len(profiles.anchors))
+        learner = cls(
+            settings,
+            scale,
+            ratings,
+            encoder,
+            content_map,
+            cls.network_class(settings, sizes),
+            content,
+            column,
+        )
+        note("training")
+        learner.prepare(profiles, attributes, values)
+        learner.train(profiles, attributes, values, seed)
+        return learner
+
+    def prepare(self, profiles: Profiles, attributes: FloatArray, values: sparse.csr_matrix) -> None:
+        """What a network starts from: how much each anchor is liked."""
+        liked = np.asarray(profiles.liked.sum(0)).ravel() + 1.0
+        start = np.log(liked / liked.mean())
+        if self.settings.loss == "ratings":
+            counts = np.asarray((values != 0).sum(0)).ravel()
+            start = np.asarray(values.sum(0)).ravel() / (counts + 10.0)
+        self.network.begin(torch.from_numpy(start.astype(np.float32)))
+
+    def train(
+        self, profiles: Profiles, attributes: FloatArray, values: sparse.csr_matrix, seed: int
+    ) -> list[float]:
+        """Adam under a one-cycle rate (Smith and Topin 2019) on drawn episodes; returns the loss of each step."""
+        settings, network = self.settings, self.network.train()
+        episodes = Episodes(
+            profiles,
+            attributes,
+            values,
+            loss=settings.loss,
+            batch=settings.batch,
+            candidates=settings.candidates,
+            seed=seed,
+        )
+        rng = np.random.default_rng(seed)
+        loss_of = _LOSSES[settings.loss]
+        weights = [weight for weight in network.parameters() if weight.requires_grad]
+        adam = torch.optim.AdamW(weights, lr=settings.rate, weight_decay=0.0, fused=True)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            adam, max_lr=settings.rate, total_steps=settings.steps, pct_start=0.1
+        )
+        told = []
+        for _ in range(settings.steps):
+            episode = episodes.draw()
+            inputs = self.inputs(episode.items, *_kept(rng, len(episode.items), settings.id_dropout))
+            loss = loss_of(network(episode.tasks, network.encode(inputs), episode.candidates), episode)
+            adam.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, settings.clip)
+            adam.step()
+            schedule.step()
+            told.append(float(loss.detach()))
+        network.eval()
+        return told
+
+    def inputs(
+        self, items: IntArray, known: FloatArray | None = None, met: FloatArray | None = None
+    ) -> ItemInputs:
+        """Items by number as a network is given them; `known` and `met` (n,) leave own vectors out where 0."""
+        column = self.column[items]
+        own = (column >= 0).astype(np.float32)
+        return ItemInputs(
+            torch.from_numpy(self.content[items]),
+            torch.from_numpy(np.maximum(column, 0)),
+            torch.from_numpy(own if known is None else own * known),
+            torch.from_numpy(own if met is None else own * met),
+        )
+
+    def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
+        """(n_queries, n_items) float32 logits, or ratings under the loss of ratings, of old and of new items."""
+        out = np.zeros((len(queries), len(items)), np.float32)
+        encoded = self.encoder.transform([query.attributes for query in queries])
+        supports = [query.items for query in queries]
+        mentioned = np.unique(np.concatenate([np.asarray(items, np.int64), *supports]))
+        position = np.zeros(len(self.column), np.int64)
+        position[mentioned] = np.arange(len(mentioned))
+        if not out.size:
+            return out
+        with torch.inference_mode(), one_thread():
+            found = self.network.encode(self.inputs(mentioned))
+            wanted = torch.from_numpy(position[items])
+            for rows in _batches([len(support) for support in supports], len(items), self.network.cells):
+                tasks = padded([queries[row] for row in rows], encoded[rows], self.ratings, position)
+                out[rows] = self.network(tasks, found, wanted).numpy()
+        if self.settings.loss == "ratings":
+            out = out * np.float32(self.ratings.deviation) + np.float32(self.ratings.mean)
+        return out
+
+    def predict_ratings(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
+        """(n_queries, n_items) ratings in the units of the training.
+
+        Raises:
+            UserError: the model was trained to rank.
+        """
+        if self.settings.loss != "ratings":
+            raise UserError(f"{self.name} was trained to rank", mend="train it with the setting loss=ratings")
+        return self.score(queries, items)
+
+    def add_items(self, graph: ItemGraph) -> None:
+        """Append items described by a graph of their own; they score from their content, nothing is retrained."""
+        self.content = np.concatenate([self.content, self.content_map.rows(graph)])
+        self.column = np.concatenate([self.column, np.full(graph.n_items, -1, np.int64)])
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:
+        """JSON-able settings, arrays, and lists of texts: what a model folder holds."""
+        meta, arrays, texts = self.content_map.to_state()
+        arrays |= {"items.content": self.content, "items.column": self.column}
+        arrays |= {
+            f"network.{name}": tensor.detach().numpy() for name, tensor in self.network.state_dict().items()
+        }
+        described = {
+            "settings": self.settings.model_dump(),
+            "scale": [self.scale.positive_at, self.scale.lowest, self.scale.highest],
+            "ratings": [self.ratings.mean, self.ratings.deviation],
+            "attributes": self.encoder.state(),
+            "content": meta,
+            "anchors": self.network.sizes.anchors,
+        }
+        return described, arrays, texts
+
+    @classmethod
+    def from_state(
+        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, list[str]]
+    ) -> Self:
+        """The learner that `to_state` took apart.
+
+        Raises:
+            ModelFormatError: something is missing or of the wrong kind.
+        """
+        try:
+            settings = cls.settings_class(**meta["settings"])
+            scale = RatingScale(*meta["scale"])
+            encoder = AttributeEncoder.from_state(meta["attributes"])
+            content_map = ContentMap.from_state(meta["content"], arrays, texts)
+            sizes = Sizes(content_map.width, encoder.width, int(meta["anchors"]))
+            with torch.random.fork_rng(devices=[]):
+                network = cls.network_class(settings, sizes)
+            prefix = "network."
+            weights = {
+                name[len(prefix) :]: torch.from_numpy(np.array(array))
+                for name, array in arrays.items()
+                if name.startswith(prefix)
+            }
+            network.load_state_dict(weights)
+            ratings = Ratings(scale, settings.loss, *map(float, meta["ratings"]))
+            content, column = np.array(arrays["items.content"]), np.array(arrays["items.column"])
+            if content.shape != (len(column), content_map.width):
+                raise ValueError(f"content of shape {content.shape}")
+            return cls(settings, scale, ratings, encoder, content_map, network, content, column)
+        except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+            raise ModelFormatError(
+                f"not the state of a {cls.name} model: {error!r}", mend="train it again"
+            ) from error
+
+
+def seen_values(
+    data: TrainingData, profiles: Profiles, column: IntArray, ratings: Ratings
+) -> sparse.csr_matrix:
+    """(n_users, n_anchors) what the learners see of each rating, stored wherever there is one, zeros too."""
+    rows = data.interactions
+    keep = column[rows.items] >= 0
+    users = np.searchsorted(profiles.users, rows.users[keep])
+    seen = ratings.seen(rows.ratings[keep])
+    seen[seen == 0] = 1e-6  # a stored zero would be lost on the way
+    made = sparse.csr_matrix(
+        (seen, (users, column[rows.items[keep]])), shape=profiles.shape, dtype=np.float32
+    )
+    made.sum_duplicates()
+    return made
+
+
+def _kept(rng: np.random.Generator, n_items: int, share: float) -> tuple[FloatArray, FloatArray]:
+    """(n_items,) twice: whether an item's own vector counts when it is ranked, and where it is a support.
+
+    In a share of the batches the candidates have none at all, as a list of new items has; supports lose a tenth.
+    """
+    known = np.full(n_items, rng.random() >= share, np.float32)
+    return known, (rng.random(n_items) >= 0.1).astype(np.float32)
+
+
+def _batches(sizes: Sequence[int], n_items: int, cells: int) -> Iterator[list[int]]:
+    """Rows in batches of bounded memory, those with supports of like sizes together, to pad little."""
+    order = np.argsort(np.array(sizes), kind="stable").tolist()
+    while order:
+        longest = max(sizes[order[-1]], 1)
+        count = max(1, _CELLS // (max(n_items, longest) * max(cells, 1)))
+        yield order[-count:]
+        order = order[:-count]

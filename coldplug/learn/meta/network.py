@@ -1,0 +1,120 @@
+"""What the learners are made of: item vectors from content and number, and networks that score items for tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.functional import dropout
+
+from coldplug.learn.meta.settings import MetaSettings
+from coldplug.learn.meta.tasks import Tasks
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a network must know of the data to be built."""
+
+    content: int
+    attributes: int
+    anchors: int
+    """Items with a learned vector of their own."""
+
+
+@dataclass(frozen=True)
+class ItemInputs:
+    """A list of items as a network is given them."""
+
+    content: torch.Tensor
+    """(n, width) rows of the content map."""
+    column: torch.Tensor
+    """(n,) which learned vector is the item's own; 0 where it has none, and then `known` and `met` are 0."""
+    known: torch.Tensor
+    """(n,) 1 where the item's own vector counts when it is ranked, 0 where its content must do."""
+    met: torch.Tensor
+    """(n,) the same where the item stands in a support."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """Items encoded: vectors to rank by, vectors to learn of a user by, and how liked each is by and large."""
+
+    values: torch.Tensor
+    """(n, dim)."""
+    keys: torch.Tensor
+    """(n, dim)."""
+    bias: torch.Tensor
+    """(n,)."""
+
+
+class ItemEncoder(nn.Module):
+    """vector = W content + own vector, the latter left out at random in training (DropoutNet: Volkovs et al. 2017).
+
+    So the content learns to stand alone, and a new item, which has nothing else, gets a vector of the same kind.
+    """
+
+    def __init__(self, sizes: Sizes, dim: int, *, keys: bool = True) -> None:
+        super().__init__()
+        self.dim, self.parts = dim, 2 if keys else 1
+        self.content = nn.Linear(sizes.content, self.parts * dim + 1, bias=False)
+        nn.init.normal_(self.content.weight, std=0.1 / max(dim * sizes.content, 1) ** 0.5)
+        self.own = nn.Embedding(sizes.anchors, self.parts * dim)
+        nn.init.normal_(self.own.weight, std=0.1 / dim**0.5)
+        self.own_bias = nn.Embedding(sizes.anchors, 1)
+        nn.init.zeros_(self.own_bias.weight)
+
+    def forward(self, inputs: ItemInputs) -> Items:
+        """Values, keys and biases of the items; keys are values where the method has one kind of vector."""
+        told = self.content(inputs.content)
+        own = self.own(inputs.column)
+        values = told[:, : self.dim] + inputs.known[:, None] * own[:, : self.dim]
+        keys = told[:, -self.dim - 1 : -1] + inputs.met[:, None] * own[:, -self.dim :]
+        bias = told[:, -1] + inputs.known * self.own_bias(inputs.column)[:, 0]
+        return Items(values, keys, bias)
+
+
+class Network(nn.Module):
+    """Scores items for tasks. `encode` once for a list of items, then `forward` for any tasks that speak of it."""
+
+    cells = 1
+    """Numbers held at once for one score; what a batch of queries is cut by."""
+
+    def __init__(self, settings: MetaSettings, sizes: Sizes) -> None:
+        super().__init__()
+        self.settings, self.sizes = settings, sizes
+        self.encoder = ItemEncoder(sizes, settings.dim)
+        self.doubt = nn.Parameter(torch.tensor(1.0))
+
+    def begin(self, popularity: torch.Tensor) -> None:
+        """Start from what is known without training: (anchors,) log share of the positives or mean rating."""
+        with torch.no_grad():
+            self.encoder.own_bias.weight[:, 0] = popularity
+
+    def encode(self, inputs: ItemInputs) -> Items:
+        """The items' vectors."""
+        found: Items = self.encoder(inputs)
+        return found
+
+    def forward(self, tasks: Tasks, items: Items, wanted: torch.Tensor) -> torch.Tensor:
+        """(n_tasks, n_wanted) logits, or standardised ratings; `wanted` are positions in the list of items."""
+        raise NotImplementedError
+
+    def lenience(self, tasks: Tasks, items: Items) -> torch.Tensor:
+        """(n_tasks, 1) how far above the items' means a user rates: the support's mean residual, shrunk."""
+        residual = ((tasks.grades - items.bias[tasks.items]) * tasks.mask).sum(1, keepdim=True)
+        return residual / (tasks.sizes + self.doubt.exp())
+
+
+class VectorNetwork(Network):
+    """A user is one vector: score = user . values + bias. A method says how the vector comes about."""
+
+    def user(self, tasks: Tasks, items: Items) -> torch.Tensor:
+        """(n_tasks, dim)."""
+        raise NotImplementedError
+
+    def forward(self, tasks: Tasks, items: Items, wanted: torch.Tensor) -> torch.Tensor:
+        """(n_tasks, n_wanted)."""
+        user = dropout(self.user(tasks, items), self.settings.dropout, self.training)
+        scores = torch.addmm(items.bias[wanted], user, items.values[wanted].T)
+        return scores + self.lenience(tasks, items) if self.settings.loss == "ratings" else scores
