@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kgbuild.extract.local.constructing import construct
 from kgbuild.extract.local.lexicon import LEXICON_FILE, any_phrase
-from kgbuild.extract.local.reading import Candidate, Reading, compared, negated
+from kgbuild.extract.local.reading import Reading, compared, negated
 from kgbuild.extract.local.weighing import WEIGHTS_FILE, Claim, Constructed, Weights, claims_of, select
 from kgbuild.types import FieldName, Item, Mention
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from spacy.tokens import Doc
 
     from kgbuild.extract import ExtractionResult
+    from kgbuild.extract.span.spans import Span
     from kgbuild.schema import Schema
 
 __all__ = ["LocalExtractor"]
 
 VERSION = 2
 _FIELDS: tuple[FieldName, ...] = ("title", "description")
+_TOGETHER = 16
+"""Items that are read at once."""
 
 
 class LocalExtractor:
@@ -61,19 +67,22 @@ class LocalExtractor:
         self._names: Any = None
 
     def extract(self, items: Sequence[Item]) -> Iterator[ExtractionResult]:
-        """Each item with its mentions, in the order given.
-
-        Texts are read one at a time: in a batch, the last bits of a score depend on the other texts.
-        """
-        for item in items:
-            yield item, self.mentions(item)
+        """Each item with its mentions, in the order given."""
+        for begin in range(0, len(items), _TOGETHER):
+            some = items[begin : begin + _TOGETHER]
+            for item, claims in zip(some, self.claims(some), strict=True):
+                yield item, self._select(item, claims)
 
     def mentions(self, item: Item) -> list[Mention]:
         """The mentions of one item, sorted by field, place, relation and value."""
+        ((_, mentions),) = self.extract([item])
+        return mentions
+
+    def _select(self, item: Item, claims: Sequence[Claim]) -> list[Mention]:
         from kgbuild.extract.local.roles import mentions_from_roles
 
         found = mentions_from_roles(item, self._ranges)
-        weighed = [(self._weights.probability(claim), claim) for claim in self.claims(item)]
+        weighed = [(self._weights.probability(claim), claim) for claim in claims]
         found += [self._mention(item, sure, claim) for sure, claim in select(weighed, self.min_confidence)]
         best: dict[tuple[str, str], Mention] = {}
         for mention in found:
@@ -95,27 +104,40 @@ class LocalExtractor:
             ),
         )
 
-    def claims(self, item: Item) -> list[Claim]:
-        """Everything that a construction or the span model reads in an item, before it is weighed."""
-        self._load()
-        with self._nlp.memory_zone():  # words met for the first time are forgotten with the item
-            return self._claims(item)
+    def claims(self, items: Sequence[Item]) -> list[list[Claim]]:
+        """For each item, everything that a construction or the span model reads in it, before it is weighed.
 
-    def _claims(self, item: Item) -> list[Claim]:
-        domain = domain_of(item, self._lexicon)
-        readings = {
-            field: self._reading(item, field, domain)
-            for field in _FIELDS
-            if getattr(item, field).strip() and (field == "description" or domain == "product")
-        }
-        constructed = [found for reading in readings.values() for found in _constructed(reading)]
-        constructed += _numbered(item, domain)
-        margins = self._judge.margins(item, {(found.field, found.start, found.end) for found in constructed})
+        Parser and span model take all texts at once; what they say of one does not depend on the others.
+        """
+        self._load()
+        with self._nlp.memory_zone():  # words met for the first time are forgotten with the items
+            texts = self._readings(items)
+            constructed = construct([list(readings.values()) for readings in texts], self._meaning)
+            return [
+                self._claims(
+                    item, readings, [*found, *_numbered(item, domain_of(item, self._lexicon))], spans, scores
+                )
+                for readings, found, (item, spans, scores) in zip(
+                    texts, constructed, self._judge.scored(items), strict=True
+                )
+            ]
+
+    def _claims(
+        self,
+        item: Item,
+        readings: Mapping[FieldName, Reading],
+        constructed: Sequence[Constructed],
+        spans: Sequence[Span],
+        scores: NDArray[np.float32],
+    ) -> list[Claim]:
+        places = {(found.field, found.start, found.end) for found in constructed}
+        margins = self._judge.margins(item, spans, scores, places)
+        strange = _STRANGE[domain_of(item, self._lexicon)]
         return [
             claim
             for claim in claims_of(constructed, margins)
             if claim.relation in self._ranges
-            and claim.relation not in _STRANGE[domain]
+            and claim.relation not in strange
             and (
                 claim.read
                 or claim.field not in readings
@@ -135,13 +157,31 @@ class LocalExtractor:
             self._names = self._nlp.get_pipe("ner")
             self._nlp.disable_pipe("ner")
             self._lexicon = load_lexicon(self._nlp)
-            self._meaning = Meaning(self._lexicon)
+            self._meaning = Meaning(self._lexicon, self._judge.sentence_encoder)
 
-    def _reading(self, item: Item, field: FieldName, domain: str) -> Reading:
-        doc = self._nlp(getattr(item, field))
-        return Reading(
-            field, doc, domain, self._lexicon, self._meaning, self._names, item.title, item.category
-        )
+    def _readings(self, items: Sequence[Item]) -> list[dict[FieldName, Reading]]:
+        """For each item, its parsed fields."""
+        domains = [domain_of(item, self._lexicon) for item in items]
+        told = [
+            (at, field)
+            for at, item in enumerate(items)
+            for field in _FIELDS
+            if getattr(item, field).strip() and (field == "description" or domains[at] == "product")
+        ]
+        docs = self._nlp.pipe([getattr(items[at], field) for at, field in told], batch_size=_TOGETHER)
+        readings: list[dict[FieldName, Reading]] = [{} for _ in items]
+        for (at, field), doc in zip(told, docs, strict=True):
+            readings[at][field] = Reading(
+                field,
+                doc,
+                domains[at],
+                self._lexicon,
+                self._meaning,
+                self._names,
+                items[at].title,
+                items[at].category,
+            )
+        return readings
 
     def _mention(self, item: Item, sure: float, claim: Claim) -> Mention:
         quote = getattr(item, claim.field)[claim.start : claim.end]
@@ -157,20 +197,6 @@ class LocalExtractor:
             claim.end,
             quote,
             self._ranges[claim.relation],
-        )
-
-
-def _constructed(reading: Reading) -> Iterator[Constructed]:
-    for found in candidates(reading):
-        span = reading.doc[found.start : found.end]
-        yield Constructed(
-            found.relation,
-            reading.field,
-            span.start_char,
-            span.end_char,
-            found.value,
-            found.confidence,
-            found.pattern,
         )
 
 
@@ -256,23 +282,3 @@ _GOODS_CUES = frozenset(
         "kit",
     }
 )
-
-
-def candidates(reading: Reading) -> Iterator[Candidate]:
-    """Every fact that some construction reads in the text, for the domain of its item."""
-    from kgbuild.extract.local import goods, offers, people, places, series, sources, themes, times
-
-    story, title = reading.domain != "product", reading.field == "title"
-    if story and not title:
-        for construction in (themes.theme, places.setting, times.period, themes.mood, people.character):
-            yield from construction(reading)
-    if story:
-        yield from sources.sources(reading)
-    yield from series.awards(reading)
-    if not title:
-        yield from series.series(reading)
-    if reading.domain != "work":
-        yield from goods.features(reading)
-        yield from offers.compatibility(reading)
-        yield from goods.materials(reading)
-    yield from offers.purposes(reading)

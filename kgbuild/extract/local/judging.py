@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgbuild.extract.local.weighing import PRUNED, Place
 from kgbuild.extract.span import negation
 from kgbuild.extract.span.extractor import SpanExtractor
-from kgbuild.extract.span.reading import margins_of
-from kgbuild.extract.span.spans import windows_of
+from kgbuild.extract.span.spans import Span
 from kgbuild.schema import Schema, load_schema
 from kgbuild.types import Item
 
@@ -37,34 +37,41 @@ class Judge(SpanExtractor):
             super()._load()
             merge_adapters(self._network)
 
-    def margins(self, item: Item, also: Collection[Place] = ()) -> dict[Place, dict[str, float]]:
+    def sentence_encoder(self) -> Any:
+        """MiniLM as it came, for vectors of words; what the network has of it is shared."""
+        from kgbuild.extract.span.network import sentence_encoder
+
+        self._load()
+        return sentence_encoder(self._network)
+
+    def _remembered(self, item: Item) -> list[int]:
+        return [at for at, name in enumerate(self.definitions) if name in self.meta["values"]]
+
+    def margins(
+        self, item: Item, spans: Sequence[Span], scores: NDArray[np.float32], also: Collection[Place] = ()
+    ) -> dict[Place, dict[str, float]]:
         """For words whose score is near or above that of absence in some relation, the margins of all.
 
         Denied words are left out. Margins are rounded to two digits, far above what differs by platform.
 
         Args:
             item: what is read.
+            spans: its spans, as `scored` has them.
+            scores: (spans, relations), likewise.
             also: words that are looked at whatever their margins.
         """
-        self._load()
-        windows = windows_of(item, self.meta["cut_forms"])
-        spans = [span for window in windows for span in window.spans]
         if not spans:
             return {}
-        trained = [at for at, name in enumerate(self.definitions) if name in self.meta["values"]]
-        known = [list(self._memory.signs(window, trained)) for window in windows]
-        scores = next(margins_of(self._network, [windows], [known], self._labels))
         names = list(self.definitions)
-        wanted = set(also)
-        near = scores.max(axis=1) > PRUNED
+        places = {(span.field, span.start, span.end): at for at, span in enumerate(spans)}
+        looked_at = {*np.flatnonzero(scores.max(axis=1) > PRUNED).tolist()}
+        looked_at.update(places[place] for place in also if place in places)
         found: dict[Place, dict[str, float]] = {}
-        for at, span in enumerate(spans):
-            place: Place = (span.field, span.start, span.end)
-            if (near[at] or place in wanted) and not negation.negated(
-                getattr(item, span.field), span.start, span.end
-            ):
+        for at in sorted(looked_at):
+            span = spans[at]
+            if not negation.negated(getattr(item, span.field), span.start, span.end):
                 row = np.round(scores[at].astype(float), 2).tolist()
-                found[place] = dict(zip(names, row, strict=True))
+                found[span.field, span.start, span.end] = dict(zip(names, row, strict=True))
         return found
 
 

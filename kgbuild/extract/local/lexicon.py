@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +128,7 @@ def _index(lexicon: Lexicon, nlp: Language, wording: str, kind: str, canonical: 
         entries.append((kind, canonical))
 
 
-@cache
+@lru_cache(maxsize=256)  # an item is asked for its words again and again, then never more
 def words_of(text: str) -> frozenset[str]:
     """The lower-cased words of a category or title, with plain plurals also in the singular."""
     words = set("".join(char if char.isalnum() else " " for char in text.lower()).split())

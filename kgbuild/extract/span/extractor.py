@@ -13,7 +13,7 @@ from kgbuild.extract.span.labels import relation_text
 from kgbuild.extract.span.memory import Memory
 from kgbuild.extract.span.negation import negated
 from kgbuild.extract.span.reading import Choice, choices, margins_of
-from kgbuild.extract.span.spans import label_pieces, windows_of
+from kgbuild.extract.span.spans import Span, label_pieces, windows_of
 from kgbuild.types import FieldName, Item, Mention
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from kgbuild.schema import Schema
 
 VERSION = 1
+_TOGETHER = 16
+"""Items whose texts are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +92,38 @@ class SpanExtractor:
         self, items: Sequence[Item], least: float = 0.05
     ) -> Iterator[tuple[Item, list[ScoredSpan]]]:
         """Each item with every span whose probability is at least `least`, facts or not."""
-        self._load()
-        for item in items:
-            yield item, self._read(item, least)
+        for item, spans, margins in self.scored(items):
+            yield item, self._likely(item, spans, margins, least) if spans else []
 
-    def _read(self, item: Item, least: float) -> list[ScoredSpan]:
-        """One item by itself: in a batch, the last bits of a score depend on the other texts."""
-        windows = windows_of(item, self.meta["cut_forms"])
-        spans = [span for window in windows for span in window.spans]
-        if not spans:
-            return []
+    def scored(self, items: Sequence[Item]) -> Iterator[tuple[Item, list[Span], NDArray[np.float32]]]:
+        """Each item with its spans and how far each is above absence: (spans, relations asked for)."""
+        self._load()
+        for begin in range(0, len(items), _TOGETHER):
+            some = items[begin : begin + _TOGETHER]
+            texts = [windows_of(item, self.meta["cut_forms"]) for item in some]
+            texts = [windows if any(window.spans for window in windows) else [] for windows in texts]
+            known = [
+                [list(self._memory.signs(window, places)) for window in windows]
+                for windows, places in zip(texts, map(self._remembered, some), strict=True)
+            ]
+            found = margins_of(self._network, texts, known, self._labels)
+            for item, windows, margins in zip(some, texts, found, strict=True):
+                yield item, [span for window in windows for span in window.spans], margins
+
+    def _remembered(self, item: Item) -> list[int]:
+        """Places of the relations whose values in training count for the item.
+
+        Nothing is known of relations that training did not see, not even that a value is another's.
+        """
         asked = self._asked(item.category)
-        # Nothing is known of relations that training did not see, not even that a value is another's.
-        places = [
+        return [
             at for at, name in enumerate(self.definitions) if name in asked and name in self.meta["values"]
         ]
-        known = [list(self._memory.signs(window, places)) for window in windows]
-        margins = next(margins_of(self._network, [windows], [known], self._labels))
+
+    def _likely(
+        self, item: Item, spans: Sequence[Span], margins: NDArray[np.float32], least: float
+    ) -> list[ScoredSpan]:
+        asked = self._asked(item.category)
         found: list[ScoredSpan] = []
         reach = _log_sums(margins) - self.calibration.bias
         for column, relation in enumerate(self.definitions):

@@ -20,7 +20,7 @@ FROZEN = 2
 SPAN = 256
 """Size of the vectors in which spans and labels meet."""
 _IMPOSSIBLE = -1e4
-_MEMORY_SCALE = 5.0
+MEMORY_SCALE = 5.0
 """Four weights among millions would move too slowly at the rate that suits the others."""
 
 
@@ -127,7 +127,7 @@ class SpanNetwork(nn.Module):
         vectors, states = vectors.float(), states.float()
         scores = vectors @ labels.T / SPAN**0.5
         scores = scores.index_put(
-            tuple(batch.known), _MEMORY_SCALE * self.memory(batch.signs)[:, 0], accumulate=True
+            tuple(batch.known), MEMORY_SCALE * self.memory(batch.signs)[:, 0], accumulate=True
         )
         scores = scores.masked_fill(~batch.span_mask[:, :, None], _IMPOSSIBLE)
         absent = self.absent(states[:, 0]) @ labels.T / SPAN**0.5 + self.label_bias(labels).T
@@ -161,13 +161,23 @@ def _taken(vectors: Tensor, places: Tensor) -> Tensor:
 def sentence_vectors(pieces: Sequence[Sequence[int]]) -> Tensor:
     """(K, HIDDEN) vectors of texts by the encoder as it came: the mean over their pieces, scaled to length
     sqrt(HIDDEN)."""
+    from kgbuild.extract.span.packed import unit_vectors
+
+    return unit_vectors(sentence_encoder(), pieces) * HIDDEN**0.5
+
+
+def sentence_encoder(tuned: SpanNetwork | None = None) -> Any:
+    """The encoder as it came.
+
+    Args:
+        tuned: a network whose lowest layers, which training leaves as they are, need not be in memory twice.
+    """
     encoder = _encoder().eval()
-    rows = []
-    with torch.inference_mode():
-        for row in pieces:
-            states = encoder(input_ids=torch.tensor([row])).last_hidden_state[0]
-            rows.append(functional.normalize(states.mean(0), dim=0) * HIDDEN**0.5)
-    return torch.stack(rows).clone()
+    if tuned is not None:
+        encoder.embeddings = tuned.encoder.embeddings
+        for at in range(FROZEN):
+            encoder.encoder.layer[at] = tuned.encoder.encoder.layer[at]
+    return encoder
 
 
 def _encoder() -> Any:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _KEPT = 24
 """Spans of a relation that are looked at once their margins are known."""
-_BATCH = 16
 _TINY = 1e-6
 
 
@@ -43,6 +42,8 @@ def margins_of(
 ) -> Iterator[NDArray[np.float32]]:
     """For each item, (spans of all its windows, K): how far each span's score is above that of absence.
 
+    Several items go through the encoder at once; no bit of an item's margins depends on the others.
+
     Args:
         network: in evaluation mode.
         texts: the windows of each item.
@@ -51,27 +52,19 @@ def margins_of(
     """
     import torch
 
-    from kgbuild.extract.span.network import batch_of
+    from kgbuild.extract.span.packed import passes, window_margins
 
-    flat = [(number, window) for number, windows in enumerate(texts) for window in windows]
+    flat = [window for windows in texts for window in windows]
     signs = [found for windows in known for found in windows]
-    parts: list[list[NDArray[np.float32]]] = [[] for _ in texts]
-    done: dict[int, NDArray[np.float32]] = {}
-    # Windows of like length together: padding is work for nothing.
-    order = sorted(range(len(flat)), key=lambda at: len(flat[at][1].ids))
+    done: list[NDArray[np.float32]] = []
     with torch.inference_mode():
-        for begin in range(0, len(order), _BATCH):
-            chosen = order[begin : begin + _BATCH]
-            scores, absent = network(
-                batch_of([flat[at][1] for at in chosen], [signs[at] for at in chosen]), labels
-            )
-            margins = (scores - absent[:, None, :]).numpy()
-            for row, at in enumerate(chosen):
-                done[at] = margins[row, : len(flat[at][1].spans)]
-    for at, (number, _) in enumerate(flat):
-        parts[number].append(done[at])
-    for rows in parts:
-        yield np.concatenate(rows)
+        for part in passes([len(window.ids) for window in flat]):
+            margins = window_margins(network, flat[part], signs[part], labels)
+            done.extend(rows.numpy() for rows in margins)
+    rest = iter(done)
+    for windows in texts:
+        parts = [next(rest) for _ in windows]
+        yield np.concatenate(parts) if parts else np.empty((0, len(labels)), np.float32)
 
 
 def choices(
