@@ -17,11 +17,16 @@ _CELLS = "c1-cells"
     epilog="""\b
     Example:
       coldplug evaluate --protocol c1 data/ml-1m -o report.html
-      coldplug evaluate data/mine --methods posterior,popularity,itemknn --salts 2 --no-controls"""
+      coldplug evaluate data/mine --methods posterior,popularity,itemknn --salts 2 --no-controls
+      coldplug evaluate --protocol r1 data/ml-1m --split raw/ml-1m/melu-split"""
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "--protocol", type=click.Choice(["c1"]), default="c1", show_default=True, help="How it is measured."
+    "--protocol",
+    type=click.Choice(["c1", "r1"]),
+    default="c1",
+    show_default=True,
+    help="How it is measured: ranking (c1), or ratings on MeLU's split (r1).",
 )
 @click.option("--methods", multiple=True, metavar="NAME,...", help="Only these.  [default: all there are]")
 @click.option(
@@ -42,6 +47,11 @@ _CELLS = "c1-cells"
     type=click.Path(path_type=Path),
     help=f"Where finished parts are kept, so that a stopped run carries on.  [default: {_CELLS}/ in DIR]",
 )
+@click.option(
+    "--split",
+    type=click.Path(path_type=Path),
+    help="r1: the folder with MeLU's states.  [default: melu-split/ in DIR]",
+)
 @console_options
 def evaluate(
     *,
@@ -54,6 +64,7 @@ def evaluate(
     seed: int,
     output: Path | None,
     work: Path | None,
+    split: Path | None,
     console: Console,
 ) -> None:
     """Measure methods on users and items set aside.
@@ -63,13 +74,18 @@ def evaluate(
     """
     if output is not None and not output.parent.is_dir():
         raise UserError("no such folder", file=str(output.parent), mend="make it, or name another with -o")
+    if protocol == "r1":
+        if output is not None:
+            raise UserError("r1 writes no page", mend="leave out -o; --json gives every figure")
+        _ratings(folder, split or folder / "melu-split", _names(methods), seed, console)
+        return
     from coldplug.evaluate import CONTROLS, SALTS, run_c1
     from coldplug.evaluate.c1 import DEFAULT_METHOD
     from coldplug.evaluate.report import write_report
     from coldplug.evaluate.table import c1_text
     from coldplug.learn import BASELINES
 
-    chosen = [name for text in methods for name in text.split(",") if name] or [DEFAULT_METHOD, *BASELINES]
+    chosen = _names(methods) or [DEFAULT_METHOD, *BASELINES]
     controls = [] if no_controls or DEFAULT_METHOD not in chosen else list(CONTROLS)
     remarks: list[str] = []
     # Of the controls, the whole graph is the default method's own row.
@@ -97,3 +113,38 @@ def evaluate(
         write_report(result, output)
         console.note(f"report: {output}")
     console.result(result, c1_text(result))
+
+
+def _names(methods: Sequence[str]) -> list[str]:
+    return [name for text in methods for name in text.split(",") if name]
+
+
+def _ratings(folder: Path, split: Path, raters: Sequence[str], seed: int, console: Console) -> None:
+    """Protocol r1, with three seeds from the given one on."""
+    from coldplug.evaluate.r1 import SEEDS, run_r1
+    from coldplug.evaluate.r1_table import r1_text
+    from coldplug.learn.ratings import RATERS, rater_class
+    from coldplug.read import load_training_data
+
+    chosen = list(raters) or list(RATERS)
+    for name in chosen:
+        rater_class(name)
+    remarks: list[str] = []
+    graph = folder / "graph.ttl"
+    if not graph.is_file():
+        raise UserError(
+            "no graph.ttl in this folder",
+            file=str(folder),
+            mend="write it with `kgbuild extract items.jsonl -o graph.ttl`, beside users and interactions",
+        )
+    data = load_training_data(graph, remarks=remarks)
+    with console.progress("measuring", len(SEEDS) * len(chosen), unit="fits") as progress:
+
+        def report(done: int, total: int, what: str) -> None:
+            progress.advance(done - progress.done)
+            console.detail(f"{done} of {total}: {what}")
+
+        result = run_r1(data, split, chosen, [seed + more for more in SEEDS], progress=report)
+    for remark in remarks:
+        console.warn(remark)
+    console.result(result, r1_text(result))

@@ -86,3 +86,27 @@ def accuracy(
     ideal = np.concatenate([[np.nan], np.cumsum(discounts)])[np.minimum(counts, ndcg_at)]
     possible = np.where(counts > 0, np.minimum(counts, recall_at), np.nan)
     return Accuracy(gains[:, :ndcg_at] @ discounts / ideal, gains[:, :recall_at].sum(1) / possible)
+
+
+def graded_ndcg(scores: Floats, gains: Floats, k: int) -> NDArray[np.float64]:
+    """(n_queries,) NDCG@k with the graded gain itself, not its power of two (Jarvelin and Kekalainen 2002).
+
+    Within a group of equal scores each rank expects the group's mean gain, so a constant scorer gets what a random order
+    gets. NaN where a query has no gain above zero.
+
+    Args:
+        scores: (n_queries, n_items), higher is better, finite.
+        gains: (n_queries, n_items), not negative: the true ratings.
+        k: ranks to look at; at least 1.
+    """
+    if k < 1 or gains.shape != scores.shape:
+        raise ValueError(f"k={k}, scores {scores.shape}, gains {gains.shape}")
+    order = np.argsort(-scores, axis=1, kind="stable")
+    values = np.take_along_axis(scores, order, axis=1)
+    same = (values[:, :, None] == values[:, None, :]).astype(np.float64)
+    expected = np.einsum("nij,nj->ni", same, np.take_along_axis(gains, order, axis=1)) / same.sum(2)
+    discounts = 1.0 / np.log2(np.arange(2, min(k, scores.shape[1]) + 2))
+    width = len(discounts)
+    ideal = -np.sort(-gains, axis=1)[:, :width] @ discounts
+    reached = expected[:, :width] @ discounts
+    return np.where(ideal > 0, reached / np.where(ideal > 0, ideal, 1.0), np.nan)
