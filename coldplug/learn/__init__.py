@@ -11,7 +11,16 @@ from plugbase.errors import UserError, did_you_mean
 
 METHODS: dict[str, str] = {
     "posterior": "coldplug.learn.posterior:Posterior",
+    "maml": "coldplug.learn.meta.maml:MAML",
+    "fomaml": "coldplug.learn.meta.maml:FOMAML",
+    "melu": "coldplug.learn.meta.maml:MeLU",
+    "maml-gru": "coldplug.learn.meta.maml_gru:MAMLGRU",
     "proto": "coldplug.learn.meta.proto:Proto",
+    "matching": "coldplug.learn.meta.matching:Matching",
+    "mecos": "coldplug.learn.meta.mecos:Mecos",
+    "twotower": "coldplug.learn.meta.twotower:TwoTower",
+    "zeroshot": "coldplug.learn.meta.zeroshot:ZeroShot",
+    "zeroshot-proto": "coldplug.learn.meta.zeroshot_proto:ZeroShotProto",
     "popularity": "coldplug.learn.baselines.popularity:Popularity",
     "popularity-attributes": "coldplug.learn.baselines.popularity:PopularityByAttributes",
     "itemknn": "coldplug.learn.baselines.itemknn:ItemKNN",

@@ -81,3 +81,44 @@ class MetaContract(LearnerContract):
 class TestProto(MetaContract):
     name = "proto"
     reads_dislikes = True
+
+
+class TestMatching(MetaContract):
+    name = "matching"
+    reads_dislikes = True
+
+
+class TestMecos(MetaContract):
+    name = "mecos"
+    order_matters = True
+
+
+class TestMAML(MetaContract):
+    name = "maml"
+
+
+class TestFOMAML(MetaContract):
+    name = "fomaml"
+
+
+class TestMeLU(MetaContract):
+    name = "melu"
+
+
+class TestMAMLGRU(MetaContract):
+    name = "maml-gru"
+    order_matters = True
+
+
+class TestTwoTower(MetaContract):
+    name = "twotower"
+
+
+class TestZeroShot(MetaContract):
+    name = "zeroshot"
+    reads_support = False
+
+
+class TestZeroShotProto(MetaContract):
+    name = "zeroshot-proto"
+    reads_support = False

@@ -7,9 +7,15 @@ network.py    item vectors, and what every network is
 settings.py   settings that all of them share
 learner.py    the door: fit, score, to_state, from_state, add_items, and the one training loop
 
-Then one file a method: from the root of it all (what the features say) to adaptation by gradient.
+Then one file a method, from the root of it all (what the features say) to adaptation by gradient:
 
-proto.py      prototypes of what was liked and what was not
+zeroshot.py, zeroshot_proto.py   attributes and content in one space, and prototypes of attribute groups; no support
+twotower.py                      features of the user, features of the item, a cosine
+proto.py                         prototypes of what was liked and of what was not
+matching.py                      attention of an item over the support
+mecos.py                         a sequence encoder over the support
+maml.py                          maml, fomaml and melu: steps of gradient on the support; inner.py takes them, vectorised
+maml_gru.py                      a GRU that carries the adaptation from click to click
 
 The modules import torch; each is imported when its method is asked for, by its name in coldplug.learn.METHODS.
 """

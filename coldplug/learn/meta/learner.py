@@ -12,9 +12,8 @@ from scipy import sparse
 
 from coldplug.encode.attributes import AttributeEncoder
 from coldplug.errors import ModelFormatError
-from coldplug.learn.meta import losses
 from coldplug.learn.meta.content import ContentMap
-from coldplug.learn.meta.network import ItemInputs, Network, Sizes
+from coldplug.learn.meta.network import ItemInputs, Known, Network, Sizes
 from coldplug.learn.meta.settings import MetaSettings, checked
 from coldplug.learn.meta.tasks import Episodes, Ratings, padded
 from coldplug.learn.posterior.profiles import Profiles, RatingScale
@@ -25,7 +24,6 @@ from plugbase.errors import UserError
 _MOST_ANCHORS = 50_000
 _CELLS = 16_000_000
 """Numbers held at once while scoring."""
-_LOSSES = {"clicks": losses.clicks, "ratings": losses.ratings}
 
 
 def _silent(text: str) -> None:
@@ -108,35 +106,30 @@ class MetaLearner:
             column,
         )
         note("training")
-        learner.prepare(profiles, attributes, values)
-        learner.train(profiles, attributes, values, seed)
+        known = Known(
+            torch.from_numpy(_popularity(profiles, values, settings.loss)),
+            torch.from_numpy(content[profiles.anchors]),
+            torch.from_numpy(attributes),
+            profiles,
+            values,
+        )
+        learner.network.begin(known)
+        learner.train(known, seed)
         return learner
 
-    def prepare(self, profiles: Profiles, attributes: FloatArray, values: sparse.csr_matrix) -> None:
-        """What a network starts from: how much each anchor is liked."""
-        liked = np.asarray(profiles.liked.sum(0)).ravel() + 1.0
-        start = np.log(liked / liked.mean())
-        if self.settings.loss == "ratings":
-            counts = np.asarray((values != 0).sum(0)).ravel()
-            start = np.asarray(values.sum(0)).ravel() / (counts + 10.0)
-        self.network.begin(torch.from_numpy(start.astype(np.float32)))
-
-    def train(
-        self, profiles: Profiles, attributes: FloatArray, values: sparse.csr_matrix, seed: int
-    ) -> list[float]:
+    def train(self, known: Known, seed: int) -> list[float]:
         """Adam under a one-cycle rate (Smith and Topin 2019) on drawn episodes; returns the loss of each step."""
         settings, network = self.settings, self.network.train()
         episodes = Episodes(
-            profiles,
-            attributes,
-            values,
+            known.profiles,
+            known.attributes.numpy(),
+            known.values,
             loss=settings.loss,
             batch=settings.batch,
             candidates=settings.candidates,
             seed=seed,
         )
         rng = np.random.default_rng(seed)
-        loss_of = _LOSSES[settings.loss]
         weights = [weight for weight in network.parameters() if weight.requires_grad]
         adam = torch.optim.AdamW(weights, lr=settings.rate, weight_decay=0.0, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -146,7 +139,7 @@ class MetaLearner:
         for _ in range(settings.steps):
             episode = episodes.draw()
             inputs = self.inputs(episode.items, *_kept(rng, len(episode.items), settings.id_dropout))
-            loss = loss_of(network(episode.tasks, network.encode(inputs), episode.candidates), episode)
+            loss = network.loss(episode, network.encode(inputs))
             adam.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, settings.clip)
@@ -270,6 +263,15 @@ def seen_values(
     )
     made.sum_duplicates()
     return made
+
+
+def _popularity(profiles: Profiles, values: sparse.csr_matrix, loss: str) -> FloatArray:
+    """(n_anchors,) what `Known.popularity` is."""
+    if loss == "ratings":
+        counts = np.diff(values.tocsc().indptr)
+        return np.asarray(np.asarray(values.sum(0)).ravel() / (counts + 10.0), np.float32)
+    liked = np.asarray(profiles.liked.sum(0)).ravel() + 1.0
+    return np.asarray(np.log(liked / liked.mean()), np.float32)
 
 
 def _kept(rng: np.random.Generator, n_items: int, share: float) -> tuple[FloatArray, FloatArray]:

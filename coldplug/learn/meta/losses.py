@@ -27,3 +27,6 @@ def ratings(predicted: torch.Tensor, episode: Episode) -> torch.Tensor:
     """Mean squared error of the standardised ratings of the query items, mean over users."""
     errors = ((predicted - episode.target) ** 2 * episode.asked).sum(1)
     return (errors / episode.asked.sum(1).clamp(min=1.0)).mean()
+
+
+LOSSES = {"clicks": clicks, "ratings": ratings}

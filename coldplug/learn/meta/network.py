@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from scipy import sparse
 from torch import nn
 from torch.nn.functional import dropout
 
+from coldplug.learn.meta.losses import LOSSES
 from coldplug.learn.meta.settings import MetaSettings
-from coldplug.learn.meta.tasks import Tasks
+from coldplug.learn.meta.tasks import Episode, Tasks
+from coldplug.learn.posterior.profiles import Profiles
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Items:
     """(n, dim)."""
     bias: torch.Tensor
     """(n,)."""
+    key_bias: torch.Tensor
+    """(n,) the same as a support item has it."""
 
 
 class ItemEncoder(nn.Module):
@@ -70,8 +75,23 @@ class ItemEncoder(nn.Module):
         own = self.own(inputs.column)
         values = told[:, : self.dim] + inputs.known[:, None] * own[:, : self.dim]
         keys = told[:, -self.dim - 1 : -1] + inputs.met[:, None] * own[:, -self.dim :]
-        bias = told[:, -1] + inputs.known * self.own_bias(inputs.column)[:, 0]
-        return Items(values, keys, bias)
+        own_bias = self.own_bias(inputs.column)[:, 0]
+        return Items(values, keys, told[:, -1] + inputs.known * own_bias, told[:, -1] + inputs.met * own_bias)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What training begins with."""
+
+    popularity: torch.Tensor
+    """(n_anchors,) log of the number of positives over its mean, or mean standardised rating, shrunk."""
+    content: torch.Tensor
+    """(n_anchors, width) of the anchors."""
+    attributes: torch.Tensor
+    """(n_users, n_attributes)."""
+    profiles: Profiles
+    values: sparse.csr_matrix
+    """(n_users, n_anchors) what the learners see of each rating; stored wherever there is one."""
 
 
 class Network(nn.Module):
@@ -79,17 +99,19 @@ class Network(nn.Module):
 
     cells = 1
     """Numbers held at once for one score; what a batch of queries is cut by."""
+    keys = True
+    """Whether a support item has another vector than an item to be ranked."""
 
     def __init__(self, settings: MetaSettings, sizes: Sizes) -> None:
         super().__init__()
         self.settings, self.sizes = settings, sizes
-        self.encoder = ItemEncoder(sizes, settings.dim)
+        self.encoder = ItemEncoder(sizes, settings.dim, keys=self.keys)
         self.doubt = nn.Parameter(torch.tensor(1.0))
 
-    def begin(self, popularity: torch.Tensor) -> None:
-        """Start from what is known without training: (anchors,) log share of the positives or mean rating."""
+    def begin(self, known: Known) -> None:
+        """Start from what is known without training: an item's bias is how much it is liked by and large."""
         with torch.no_grad():
-            self.encoder.own_bias.weight[:, 0] = popularity
+            self.encoder.own_bias.weight[:, 0] = known.popularity
 
     def encode(self, inputs: ItemInputs) -> Items:
         """The items' vectors."""
@@ -100,9 +122,13 @@ class Network(nn.Module):
         """(n_tasks, n_wanted) logits, or standardised ratings; `wanted` are positions in the list of items."""
         raise NotImplementedError
 
+    def loss(self, episode: Episode, items: Items) -> torch.Tensor:
+        """What training makes small on one episode."""
+        return LOSSES[self.settings.loss](self(episode.tasks, items, episode.candidates), episode)
+
     def lenience(self, tasks: Tasks, items: Items) -> torch.Tensor:
         """(n_tasks, 1) how far above the items' means a user rates: the support's mean residual, shrunk."""
-        residual = ((tasks.grades - items.bias[tasks.items]) * tasks.mask).sum(1, keepdim=True)
+        residual = ((tasks.grades - items.key_bias[tasks.items]) * tasks.mask).sum(1, keepdim=True)
         return residual / (tasks.sizes + self.doubt.exp())
 
 

@@ -43,6 +43,8 @@ class Episode:
     """One training batch: the tasks, the items that it speaks of, and what the users made of the candidates."""
 
     tasks: Tasks
+    users: IntArray
+    """(n_tasks,) rows of the profiles."""
     items: IntArray
     """Numbers of the items; `tasks.items` and `candidates` are positions in this list."""
     candidates: torch.Tensor
@@ -136,6 +138,7 @@ class Episodes:
         )
         return Episode(
             tasks,
+            users,
             self.anchors[items],
             torch.from_numpy(np.searchsorted(items, candidates)),
             torch.from_numpy(wanted * (1 - given)),
