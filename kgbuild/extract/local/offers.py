@@ -92,7 +92,7 @@ def compatibility(reading: Reading) -> Iterator[Candidate]:
             )
             sure = 0.62 if common else 0.76
             yield Candidate("compatible_with", hit.start, hit.end, sure, "platform")
-    for match in _COMPATIBLE.finditer(doc.text):
+    for match in _COMPATIBLE.finditer(reading.text):
         cue = doc.char_span(match.start(), match.end() - 1, alignment_mode="expand")
         if (
             cue is None
@@ -105,7 +105,7 @@ def compatibility(reading: Reading) -> Iterator[Candidate]:
         for thing in reading.listed(cue.end):
             yield from _fitting(reading, thing, group, cue.end)
     if reading.domain == "product":
-        for match in _X_COMPATIBLE.finditer(doc.text):
+        for match in _X_COMPATIBLE.finditer(reading.text):
             span = doc.char_span(*match.span(1), alignment_mode="expand")
             if span is not None:
                 yield Candidate("compatible_with", span.start, span.end, 0.75, "x-compatible")
@@ -146,11 +146,16 @@ def _fitting(reading: Reading, thing: Token, group: str, least: int) -> Iterator
         )
 
 
+_HANDING = frozenset({"for", "at", "to", "with", "on"})
+
+
 def purposes(reading: Reading) -> Iterator[Candidate]:
     """used_for and audience: whom or what "for ..." and its like hand the item to."""
     yield from _ages(reading)
     doc, lexicon = reading.doc, reading.lexicon
     for prep in doc:
+        if prep.lower_ not in _HANDING:
+            continue
         outer = prep.head
         ready = outer.lemma_.lower() in lexicon["cues.ready"] or outer.lemma_ in lexicon["cues.made_for"]
         ready = ready or doc[max(0, prep.i - 1)].lower_ in lexicon["cues.ready"]
@@ -174,7 +179,7 @@ def _ages(reading: Reading) -> Iterator[Candidate]:
     for pattern, confidence, name in ((_AGES, 0.85, "ages"), (_FOR_PLAYERS, 0.66, "players")):
         if name == "players" and reading.domain != "game":
             continue
-        for match in pattern.finditer(reading.doc.text):
+        for match in pattern.finditer(reading.text):
             words = match[0].lower()
             if reading.domain == "work" and not re.match(r"[a-z]+\s(?:aged|ages|over)|ages", words):
                 continue

@@ -67,11 +67,13 @@ def _after_numbers(reading: Reading, start: int, head: Token) -> int:
 def _may_be(head: Token) -> bool:
     doc = head.doc
     # "Stephen King", "Baker Street": a word inside a name is no kind.
-    near = [doc[i] for i in (head.i - 1, head.i + 1) if head.sent.start <= i < head.sent.end]
-    if head.text[0].isupper() and any(token.pos_ == "PROPN" and token.text[0].isupper() for token in near):
-        return False
-    if head.text[0].isupper() and head.i - 2 >= head.sent.start and doc[head.i - 1].text == "-":
-        return False
+    if head.text[0].isupper():
+        begin, end = head.sent.start, head.sent.end
+        near = [doc[i] for i in (head.i - 1, head.i + 1) if begin <= i < end]
+        if any(token.pos_ == "PROPN" and token.text[0].isupper() for token in near):
+            return False
+        if head.i - 2 >= begin and doc[head.i - 1].text == "-":
+            return False
     owner = head.i + 1 < len(doc) and doc[head.i + 1].lower_ in ("'s", "’s", "’", "'")
     return head.pos_ in NOUNS and not owner and not negated(head) and not compared(head)
 
@@ -126,9 +128,11 @@ def _role(reading: Reading, head: Token) -> float:
 def _verb_taken_for_noun(head: Token) -> bool:
     """ "A detective returns to ...": the parser takes some verbs for plurals with the subject in them."""
     root = head.head
+    if head.dep_ != "compound" or root.dep_ != "ROOT":
+        return False
     opens = all(token.dep_ in ("det", "amod", "compound") for token in head.doc[head.sent.start : head.i])
     plural = root.tag_ == "NNS" and root.i == head.i + 1
-    return head.dep_ == "compound" and root.dep_ == "ROOT" and plural and opens and has_article(root)
+    return plural and opens and has_article(root)
 
 
 def _after_preposition(reading: Reading, top: Token, article: bool) -> float:

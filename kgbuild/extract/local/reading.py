@@ -77,6 +77,11 @@ class Reading:
     _cache: dict[str, frozenset[int]] = with_default(default_factory=dict)
 
     @cached_property
+    def text(self) -> str:
+        """The document's, which spaCy puts together anew each time it is asked."""
+        return str(self.doc.text)
+
+    @cached_property
     def hits(self) -> list[Hit]:
         """The phrases of the lexicon that the text holds."""
         return self.lexicon.find(self.doc)
@@ -216,7 +221,8 @@ def negated(token: Token) -> bool:
     doc = token.doc
     left = token.left_edge.i
     for i in (left - 1, left - 2):
-        if i >= token.sent.start and doc[i].lower_ in _NEGATIVES:
+        # Sentences are asked for last: spaCy looks for their ends anew each time.
+        if i >= 0 and doc[i].lower_ in _NEGATIVES and i >= token.sent.start:
             return True
     step: Token = token
     for _ in range(5):
@@ -235,6 +241,8 @@ def negated(token: Token) -> bool:
 
 def compared(token: Token) -> bool:
     """Whether the token stands in "fans of X", "in the vein of X": another item, not this one."""
-    doc = token.doc
-    words = doc[max(token.sent.start, token.left_edge.i - 4) : token.i].text.lower()
+    doc, begin = token.doc, max(0, token.left_edge.i - 4)
+    if not any(doc[i].lower_.startswith("of") for i in range(begin, token.i)):  # in all of _FOR_OTHERS
+        return False
+    words = doc[max(token.sent.start, begin) : token.i].text.lower()
     return any(cue in words for cue in _FOR_OTHERS)

@@ -88,7 +88,7 @@ _NOMINATED = re.compile(
 
 def series(reading: Reading) -> Iterator[Candidate]:
     """Series, trilogies and product lines."""
-    text = reading.doc.text
+    text = reading.text
     for pattern, confidence in _COMPILED:
         for match in pattern.finditer(text):
             start, end = match.span("series")
@@ -131,7 +131,7 @@ def not_won(text: str, start: int, end: int) -> bool:
 
 def awards(reading: Reading) -> Iterator[Candidate]:
     """Prizes won; a nomination is none, nor is a prize of its author's or cast's."""
-    text = reading.doc.text
+    text = reading.text
     won, head = _award_patterns(reading.lexicon["award.heads"])
     known = [hit for hit in reading.hits_of("award.names") if reading.doc[hit.start].text[0].isupper()]
     for match in won.finditer(text):

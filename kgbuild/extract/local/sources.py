@@ -71,15 +71,15 @@ def sources(reading: Reading) -> Iterator[Candidate]:
     yield from _owner_then_work(reading, kinds)
     yield from _title_alone(reading, kinds)
     yield from _owned_source(reading, kinds)
-    for match in _TRUE_STORY.finditer(reading.doc.text):
+    for match in _TRUE_STORY.finditer(reading.text):
         group = "story" if match["story"] else "events"
-        if not denied(reading.doc.text, match.start()):
+        if not denied(reading.text, match.start()):
             yield from span_candidate(reading, "based_on", *match.span(group), 0.76, "true-story")
 
 
 def _kind_then_author(reading: Reading, kinds: str) -> Iterator[Candidate]:
     """ "based on the best-selling novel (Title) by X"."""
-    text = reading.doc.text
+    text = reading.text
     lead = r"(?:the |an? |his |her |their |some )?(?:own )?(?:(?!by\b|of\b|the\b)[\w’'-]+[ ,]+){0,6}?"
     pattern = re.compile(rf"(?P<from>{_ANY})\s+(?P<lead>{lead})(?P<kind>{kinds})\b(?P<rest>[^.;]{{0,90}})")
     for match in pattern.finditer(text):
@@ -119,7 +119,7 @@ def _kind_then_author(reading: Reading, kinds: str) -> Iterator[Candidate]:
 
 def _owner_then_work(reading: Reading, kinds: str) -> Iterator[Candidate]:
     """ "adapted from X's Title", "an adaptation of X's 'Title'"."""
-    text = reading.doc.text
+    text = reading.text
     pattern = re.compile(rf"{_SURE}\s+(?:the )?{PERSON}['’]s?\s+(?P<rest>[^.;]{{2,90}})")
     for match in pattern.finditer(text):
         if denied(text, match.start()) or match["author"].lower() in _NO_AUTHOR:
@@ -146,7 +146,7 @@ def _owner_then_work(reading: Reading, kinds: str) -> Iterator[Candidate]:
 
 def _title_alone(reading: Reading, kinds: str) -> Iterator[Candidate]:
     """ "adapted from Title", and from a person without a title, who is then the author."""
-    text = reading.doc.text
+    text = reading.text
     quoted = r"[\"“‘'](?P<quoted>[^\"“”]{2,70}?)[\"”’']"
     pattern = re.compile(
         rf"(?P<from>{_SURE})\s+(?:the )?(?:{quoted}|(?P<title>{CAPS}))(?!['’]s?\s)(?P<rest>[^.;]{{0,60}})"
@@ -185,7 +185,7 @@ def _owned_source(reading: Reading, kinds: str) -> Iterator[Candidate]:
         re.I,
     ):
         return
-    text = reading.doc.text
+    text = reading.text
     written = (
         r"novels?|novella|play|memoir|autobiography|short story|book|best-?seller|comic|"
         r"graphic novel|poem|tale|fairy tale|stories"

@@ -60,9 +60,10 @@ def _joined(reading: Reading) -> Iterator[Candidate]:
     """Weak words that are joined to a sure one: "love, greed and jealousy"."""
     strong = reading.covered("theme.strong")
     weak = {hit.end - 1: hit for hit in reading.hits_of("theme.weak")}
-    for token in reading.doc:
+    joining = {token.head.i for token in reading.doc if token.dep_ == "conj" and token.head.i < token.i}
+    for token in map(reading.doc.__getitem__, sorted(joining)):
         group = list(conjuncts(token)) if token.dep_ != "conj" else []
-        if len(group) > 1 and not negated(token):
+        if group and not negated(token):
             known = [member for member in group if member.i in strong or member.i in weak]
             if len(known) >= 2:
                 for member in known:
@@ -137,7 +138,7 @@ def _subjects(reading: Reading) -> Iterator[tuple[Token, float]]:
 def mood(reading: Reading) -> Iterator[Candidate]:
     """Adjectives of tone that stand for the work, not for somebody in it."""
     ambiguous = reading.lexicon["ambiguous_mood"]
-    turns = [match.start() for match in _SAID_IN_TURN.finditer(reading.doc.text)]
+    turns = [match.start() for match in _SAID_IN_TURN.finditer(reading.text)]
     for hit in reading.hits_of("mood.words"):
         head = reading.head_of(hit)
         if _part_of_longer(head) or head.tag_ in ("JJR", "JJS", "RBR"):

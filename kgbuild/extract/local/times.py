@@ -46,7 +46,7 @@ _ONLY_ADJUNCT = frozenset({"future", "present day", "Civil War", "antiquity", "w
 def period(reading: Reading) -> Iterator[Candidate]:
     """Words for wars and eras from the lexicon; decades, centuries and years by their form."""
     yield from _listed(reading)
-    text = reading.doc.text
+    text = reading.text
     for pattern, confidence, name in (
         (_DECADE, 0.85, "decade"),
         (_CENTURY, 0.85, "century"),
