@@ -73,13 +73,13 @@ class LocalExtractor:
         """Each item with its mentions, in the order given."""
         for begin in range(0, len(items), _TOGETHER):
             some = items[begin : begin + _TOGETHER]
-            for item, claims in zip(some, self.claims(some), strict=True):
-                yield item, self._chosen(item, claims)
+            for item, weighed in zip(some, self.claims(some), strict=True):
+                yield item, self._chosen(item, weighed)
 
     def mentions(self, item: Item) -> list[Mention]:
         """The mentions of one item, sorted by field, place, relation and value."""
-        ((_, mentions),) = self.extract([item])
-        return mentions
+        (weighed,) = self.claims([item])
+        return self._chosen(item, weighed)
 
     def _chosen(self, item: Item, weighed: Sequence[tuple[float, Claim]]) -> list[Mention]:
         from kgbuild.extract.local.roles import mentions_from_roles
