@@ -32,7 +32,15 @@ from kgbuild.schema import load_schema  # noqa: E402
 from kgbuild.types import Item  # noqa: E402
 
 FOLDS = 2
-SETTINGS = {"epochs": 10, "patience": 10, "batch": 8, "averaging": 0.95, "held_out": 0.07, "adapter_rank": 32}
+SETTINGS = {
+    "epochs": 10,
+    "patience": 10,
+    "batch": 8,
+    "averaging": 0.95,
+    "held_out": 0.07,
+    "adapter_rank": 32,
+    "members": 1,
+}
 STRENGTH = 0.3
 """Inverse strength of the penalty on the weights of claims."""
 THRESHOLDS = (0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7)

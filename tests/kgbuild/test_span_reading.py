@@ -19,6 +19,7 @@ from kgbuild.extract.span.examples import cut_forms_of, examples_of
 from kgbuild.extract.span.labels import LabelledItem, Value, occurrences, read_labelled, relation_text
 from kgbuild.extract.span.memory import Memory
 from kgbuild.extract.span.negation import negated
+from kgbuild.extract.span.plan import split
 from kgbuild.extract.span.reading import choices
 from kgbuild.extract.span.spans import Span, windows_of
 from kgbuild.types import Item
@@ -282,6 +283,33 @@ def test_calibration_makes_confidences_frequencies() -> None:
     before = expected_calibration_error(np.array(raw), np.array(outcomes))
     after = expected_calibration_error(np.array(fitted), np.array(outcomes))
     assert after < 0.05 < before
+
+
+def test_of_biases_that_will_do_the_best_f1_or_the_smallest_is_taken() -> None:
+    def unsure(complete: bool) -> list[Reading]:
+        item, spans = Item("1", "red blue"), [_span("red", 0), _span("blue", 4)]
+        said = [("red", 4.0)] * 40 + [("red", -0.6)] * 2 + [("blue", 4.0)] * 8
+        return [
+            Reading(
+                LabelledItem(item, {"colour": (Value(gold),)}, complete),
+                spans,
+                {"colour": np.array([margin, -9.0], np.float32)},
+            )
+            for gold, margin in said
+        ]
+
+    assert calibrate(unsure(complete=False), several=False).bias == -0.75
+    assert calibrate(unsure(complete=True), several=False).bias == 0.0
+
+
+def test_each_part_holds_out_other_items() -> None:
+    entries = [LabelledItem(Item(str(n), f"desk {n}"), {}, True) for n in range(50)]
+    parts = [split(entries, 0.1, part) for part in range(3)]
+    held = [{entry.item.id for entry in held_out} for _, held_out in parts]
+    assert [len(ids) for ids in held] == [5, 5, 5]
+    assert len(set.union(*held)) == 15
+    for kept, held_out in parts:
+        assert sorted([*kept, *held_out], key=lambda entry: int(entry.item.id)) == entries
 
 
 def test_calibration_error_by_hand() -> None:

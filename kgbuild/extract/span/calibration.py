@@ -129,8 +129,9 @@ def _compare(said: set[str], entry: LabelledItem, name: str) -> tuple[int, int, 
 def calibrate(readings: Sequence[Reading], several: bool) -> Calibration:
     """How likely absence has to be, and the scale on which confidences are frequencies.
 
-    Of the biases whose mean of F1 and strict F1 is within a standard error of the best, the smallest: what
-    few held-out items prefer by chance does not carry over to others.
+    A bias will do if its mean of F1 and strict F1 is within a standard error of the best: what few held-out
+    items prefer by chance does not carry over to others. Of those, the one with the best F1; where labels are
+    complete the two F1s are one, and it is the smallest.
     """
     tables = {
         bias: np.array([_counts(reading, several, bias) for reading in readings]).reshape(-1, 4)
@@ -138,7 +139,11 @@ def calibrate(readings: Sequence[Reading], several: bool) -> Calibration:
     }
     best = max(_BIASES, key=lambda bias: (_goodness(tables[bias]), -abs(bias)))
     enough = _goodness(tables[best]) - _standard_error(tables[best])
-    bias = min((bias for bias in _BIASES if _goodness(tables[bias]) >= enough), key=abs)
+    complete = all(reading.entry.complete for reading in readings)
+    bias = min(
+        (bias for bias in _BIASES if _goodness(tables[bias]) >= enough),
+        key=lambda bias: (0.0 if complete else -_scores(tables[bias]).f1, abs(bias)),
+    )
     logits, outcomes = confidences(readings, several, bias)
     if len(logits) < 20 or len(set(outcomes.tolist())) < 2:
         return Calibration(bias)

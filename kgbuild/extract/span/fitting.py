@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kgbuild.extract.span.calibration import Calibration, Reading, calibrate, score
+from kgbuild.extract.span.calibration import Reading, calibrate, score
 from kgbuild.extract.span.examples import Example, examples_of, loss_of
 from kgbuild.extract.span.labels import LabelledItem
 from kgbuild.extract.span.memory import Memory
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kgbuild.extract.span.network import SpanNetwork
 
-_STEPS = 350
+_STEPS = 520
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TrainingSettings:
     """How an extractor is trained; the defaults were chosen on held-out parts of training files."""
 
     epochs: int | None = None
-    """Passes over the items at most; None: about 350 steps, between 4 and 20 passes."""
+    """Passes over the items at most; None: about 520 steps, between 4 and 20 passes."""
     patience: int = 4
     """Epochs without a better held-out F1 after which training stops."""
     batch: int = 16
@@ -45,6 +45,8 @@ class TrainingSettings:
     """Share of windows that are read in training as if no value of theirs had been seen before."""
     adapter_rank: int = 0
     """0 trains the encoder's layers (a folder of 22 MB); 16 small additions to them (3 MB)."""
+    members: int = 2
+    """Trainings from one beginning, each with another part held out, whose weights are averaged."""
     seed: int = 0
 
 
@@ -54,14 +56,19 @@ def fit(
     plan: Plan,
     settings: TrainingSettings,
     console: Console,
-) -> tuple[SpanNetwork, Calibration, int, int]:
-    """Train until the held-out part gets no better; the network with its best averaged weights."""
+    member: int = 0,
+) -> tuple[SpanNetwork, int, int]:
+    """Train one member until its held-out part gets no better.
+
+    Returns:
+        The network with its best averaged weights, the pass that they are of, and the number of passes.
+    """
     import torch
 
     # Gradients of labels that are learnt by heart become denormal numbers, with which processors are slow.
     torch.set_flush_denormal(True)
     try:
-        return _fit(kept, held_out, plan, settings, console)
+        return _fit(kept, held_out, plan, settings, console, member)
     finally:
         torch.set_flush_denormal(False)  # it holds for the whole process, whose other numbers are not ours
 
@@ -72,12 +79,17 @@ def _fit(
     plan: Plan,
     settings: TrainingSettings,
     console: Console,
-) -> tuple[SpanNetwork, Calibration, int, int]:
+    member: int,
+) -> tuple[SpanNetwork, int, int]:
     import torch
 
     from kgbuild.extract.span.network import SpanNetwork, batch_of
 
+    # Members begin with the same heads, without which an average of their weights would mean nothing.
+    torch.manual_seed(settings.seed)
     network = SpanNetwork(settings.adapter_rank)
+    if member:
+        torch.manual_seed(settings.seed + 1000 * member)
     examples = _examples(kept, plan, settings)
     average = _copy(network.stored())
     optimizer = torch.optim.AdamW(_groups(network, settings), weight_decay=0.01, fused=True)
@@ -85,10 +97,11 @@ def _fit(
     epochs = settings.epochs or min(20, max(4, math.ceil(_STEPS / steps_an_epoch)))
     total = steps_an_epoch * epochs
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate_at(step, total))
-    draw = random.Random(settings.seed)
-    best: tuple[float, int, dict[str, Tensor], Calibration] = (-1.0, 0, {}, Calibration())
+    draw = random.Random(settings.seed + 1000 * member)
+    best: tuple[float, int, dict[str, Tensor]] = (-1.0, 0, {})
     step = epoch = 0
-    with console.progress("training", len(examples) * epochs, unit="windows") as progress:
+    told = f"training {member + 1} of {settings.members}"
+    with console.progress(told, len(examples) * epochs, unit="windows") as progress:
         for epoch in range(1, epochs + 1):
             network.train()
             for chosen in _batches(examples, settings.batch, draw):
@@ -115,12 +128,12 @@ def _fit(
             )
             goodness = (found.f1 + found.strict_f1) / 2
             if goodness > best[0]:
-                best = goodness, epoch, _copy(average), calibration
+                best = goodness, epoch, _copy(average)
             _set(network, current)
             if epoch - best[1] >= settings.patience:
                 break
     _set(network, best[2])
-    return network.eval(), best[3], best[1], epoch
+    return network.eval(), best[1], epoch
 
 
 def _examples(kept: Sequence[LabelledItem], plan: Plan, settings: TrainingSettings) -> list[Example]:
@@ -139,6 +152,14 @@ def _examples(kept: Sequence[LabelledItem], plan: Plan, settings: TrainingSettin
             settings.unlabelled_weight,
         )
     ]
+
+
+def mean_of(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the members' weights: as good as the mean of their answers, at the price of one (Wortsman et
+    al. 2022)."""
+    import torch
+
+    return {name: torch.stack([weights[name] for weights in members]).mean(0) for name in members[0]}
 
 
 def _copy(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -49,15 +49,21 @@ class Plan:
         return list(self.memory.signs(window, places))
 
 
-def split(items: Sequence[LabelledItem], share: float) -> tuple[list[LabelledItem], list[LabelledItem]]:
-    """Items to train on and items held out, decided by a hash of their text: the same in every run."""
+def split(
+    items: Sequence[LabelledItem], share: float, part: int = 0
+) -> tuple[list[LabelledItem], list[LabelledItem]]:
+    """Items to train on and items held out, decided by a hash of their text: the same in every run.
+
+    Parts 0, 1, ... up to 1 / share hold out items of which no two have any in common.
+    """
 
     def draw(entry: LabelledItem) -> str:
         text = f"{entry.item.category}\n{entry.item.title}\n{entry.item.description}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     order = sorted(range(len(items)), key=lambda at: (draw(items[at]), at))
-    held = set(order[: max(1, round(share * len(items)))])
+    size = max(1, round(share * len(items)))
+    held = set(order[part * size : (part + 1) * size])
     return (
         [entry for at, entry in enumerate(items) if at not in held],
         [entry for at, entry in enumerate(items) if at in held],

@@ -12,13 +12,16 @@ from kgbuild.extract.span import store
 from kgbuild.extract.span.calibration import (
     Calibration,
     Reading,
+    calibrate,
     confidences,
     expected_calibration_error,
     score,
 )
-from kgbuild.extract.span.fitting import TrainingSettings, fit, read_all
+from kgbuild.extract.span.fitting import TrainingSettings, fit, mean_of, read_all
 from kgbuild.extract.span.labels import LabelledFile, LabelledItem, labelled_items, read_labelled
+from kgbuild.extract.span.memory import Memory
 from kgbuild.extract.span.plan import Plan, make_plan, split
+from kgbuild.extract.span.spans import windows_of
 from kgbuild.schema import Schema
 from plugbase.console import Console
 from plugbase.errors import UserError
@@ -31,12 +34,16 @@ class TrainingSummary:
     """What a training did, in numbers."""
 
     items: int
+    """Items that some member was trained on."""
     held_out_items: int
+    """Items that some member held out; where there are several, the others were trained on them."""
     relations: int
     not_verbatim: int
     several: bool
     epochs: int
-    best_epoch: int
+    """Passes of all members together."""
+    best_epochs: tuple[int, ...]
+    """The pass that was kept, of each member."""
     held_out: Mapping[str, float]
     calibration_error: float
     seconds: float
@@ -64,8 +71,6 @@ def train_extractor(
     Raises:
         UserError: the labels cannot be used or the folder cannot be written; says which line and why.
     """
-    import torch
-
     began = time.monotonic()
     settings, console, output = settings or TrainingSettings(), console or Console(quiet=True), Path(output)
     store.check_free(output)
@@ -78,12 +83,23 @@ def train_extractor(
         )
     if source.not_verbatim:
         console.warn(f"{name}: {source.not_verbatim} values stand in no text of their item and were left out")
-    kept, held_out = split(source.items, settings.held_out)
-    plan = make_plan(kept, source, schema, name)
-    console.note(f"{len(kept)} items to train on, {len(held_out)} held out, {len(plan.relations)} relations")
-    torch.manual_seed(settings.seed)
-    network, calibration, best, epochs = fit(kept, held_out, plan, settings, console)
-    readings = read_all(network, held_out, plan)
+    parts = [split(source.items, settings.held_out, member) for member in range(settings.members)]
+    seen = source.items if len(parts) > 1 else parts[0][0]
+    plan = make_plan(seen, source, schema, name)
+    n_held = sum(len(held_out) for _, held_out in parts)
+    console.note(f"{len(seen)} items to train on, {n_held} held out, {len(plan.relations)} relations")
+    members, readings, best, epochs = [], [], [], 0
+    for member, (kept, held_out) in enumerate(parts):
+        own = make_plan(kept, source, schema, name)
+        network, kept_pass, passes = fit(kept, held_out, own, settings, console, member)
+        members.append(network.stored())
+        readings += read_all(network, held_out, own)
+        best.append(kept_pass)
+        epochs += passes
+    plan.memory = Memory.of(
+        [(entry, windows_of(entry.item, plan.cut_forms)) for entry in seen], plan.relations
+    )
+    calibration = calibrate(readings, plan.several)
     held = score(readings, plan.several, calibration.bias)
     ece = _calibration_error(readings, plan, calibration)
     meta = {
@@ -94,18 +110,18 @@ def train_extractor(
         "values": plan.memory.as_json(plan.relations),
         "several": plan.several,
         "calibration": asdict(calibration),
-        "held_out": {"items": len(held_out), **held.as_json(), "calibration_error": ece},
-        "trained_on": {"items": len(kept), "best_epoch": best, "sha256": _hash(labelled, source)},
+        "held_out": {"items": n_held, **held.as_json(), "calibration_error": ece},
+        "trained_on": {"items": len(seen), "best_epochs": best, "sha256": _hash(labelled, source)},
     }
-    store.save(output, meta, network.stored())
+    store.save(output, meta, mean_of(members))
     return TrainingSummary(
-        items=len(kept),
-        held_out_items=len(held_out),
+        items=len(seen),
+        held_out_items=n_held,
         relations=len(plan.relations),
         not_verbatim=source.not_verbatim,
         several=plan.several,
         epochs=epochs,
-        best_epoch=best,
+        best_epochs=tuple(best),
         held_out=held.as_json(),
         calibration_error=ece,
         seconds=round(time.monotonic() - began, 1),
