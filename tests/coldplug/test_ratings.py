@@ -17,6 +17,7 @@ from coldplug.learn.ratings import RATERS, Rater, rater_class
 from coldplug.learn.ratings.factors import fit_factors
 from coldplug.learn.ratings.learner import RatingPosterior
 from coldplug.learn.ratings.rows import Ratings
+from coldplug.learn.ratings.stars import Stars
 from coldplug.learn.ratings.state import from_state, to_state
 from coldplug.store import load_folder, save_folder
 from coldplug.types import FloatArray, Interactions, Query
@@ -131,7 +132,34 @@ def test_the_posterior_is_the_conditional_mean_of_its_gaussian() -> None:
     right = prior / rater.variance + z.T @ (precise * (query.ratings - rater.mean - items.bias[query.items]))
     np.testing.assert_allclose(rater.weights(query), np.linalg.solve(left, right), atol=1e-6)
     expected = rater.mean + items.bias + items.vectors @ np.linalg.solve(left, right)
-    np.testing.assert_allclose(rater.predict_ratings([query], ALL_ITEMS)[0], expected, atol=1e-4)
+    shown = rater.predict_ratings([query], ALL_ITEMS)[0]
+    for stars, mine in zip(rater.stars, (items.new == 0, items.new == 1), strict=True):
+        np.testing.assert_allclose(shown[mine], stars.predict(expected[mine].astype(np.float32)), atol=1e-4)
+
+
+def test_levels_are_recovered_and_the_prediction_lies_midway_to_the_median() -> None:
+    random = np.random.default_rng(1)
+    levels, thresholds = np.arange(1.0, 6.0), np.array([1.2, 2.0, 3.2, 4.4])
+    expected = random.normal(3.6, 0.8, 20000)
+    ratings = levels[np.searchsorted(thresholds, expected + random.normal(0, 0.9, len(expected)))]
+    stars = Stars.fit(expected, ratings, levels)
+    np.testing.assert_allclose(stars.thresholds, thresholds, atol=0.06)
+    assert stars.spread == pytest.approx(0.9, abs=0.04)
+    # at a threshold half of the ratings lie below it, so the median is the edge between the two levels
+    exact = Stars(levels, thresholds, 0.9)
+    shown = exact.predict(np.array([[2.0, 3.2, 4.4]], np.float32))
+    np.testing.assert_allclose(shown, [[(2.0 + 2.5) / 2, (3.2 + 3.5) / 2, (4.4 + 4.5) / 2]], atol=1e-6)
+    grid = exact.predict(np.linspace(-1, 8, 2000, dtype=np.float32))
+    assert (np.diff(grid) > 0).all()
+    assert len(np.unique(np.round(grid, 3))) > 1900, "nothing is rounded"
+
+
+def test_ratings_on_a_continuum_are_predicted_by_their_mean() -> None:
+    random = np.random.default_rng(2)
+    ratings = random.normal(50, 10, 500)
+    stars = Stars.fit(ratings + random.normal(0, 5, 500), ratings, np.unique(ratings))
+    expected = np.array([20.0, 51.5, 80.0], np.float32)
+    np.testing.assert_array_equal(stars.predict(expected), expected)
 
 
 def test_factors_recover_a_planted_level_bias_and_taste() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, eigh
 
 from coldplug.encode.attributes import AttributeEncoder
@@ -22,6 +23,7 @@ from coldplug.learn.posterior.relevance import Relevance, learn_relevance, predi
 from coldplug.learn.ratings.factors import Factors, fit_factors
 from coldplug.learn.ratings.rows import Array, Ratings, told
 from coldplug.learn.ratings.settings import RatingSettings, checked
+from coldplug.learn.ratings.stars import Stars
 from coldplug.learn.threads import one_thread
 from coldplug.types import FloatArray, IntArray, ItemGraph, Query, TrainingData
 from plugbase.errors import UserError
@@ -29,6 +31,9 @@ from plugbase.errors import UserError
 _SURE = 20.0
 """Ratings at which an anchor's noise as a target of the item map is twice that of one with very many."""
 _LEAST_EIGENVALUE = 1e-6
+_TOLD_AT_MOST, _ASKED = 60, 10
+"""Of a training user's ratings, those told and those predicted where the levels of ratings are fitted."""
+_USERS = 600
 
 
 def _silent(text: str) -> None:
@@ -51,8 +56,9 @@ class RatingPosterior:
     """The rater of the default; see the package's docstring. Built by `fit`, or from a saved state by `state.py`.
 
     `mean` is that of the ratings; `prior` (1 + n_attributes, width) maps [1, attributes] to a user's expected weights,
-    `variance` (width,) is how far users lie from them. `map_weights` (n_anchors, 1 + width) and `map_mean` predict bias and
-    vector of a new item; `new_noise` is the variance of its ratings.
+    `variance` (width,) is how far users lie from them. `map_weights` (n_anchors, width - 1) and `map_mean` predict bias,
+    factors and directions of a new item; `new_noise` is the variance of its ratings. `stars` are those of ratings of items
+    learned from ratings, and of new ones.
     """
 
     settings: RatingSettings
@@ -67,6 +73,7 @@ class RatingPosterior:
     map_weights: FloatArray
     map_mean: FloatArray
     new_noise: float
+    stars: tuple[Stars, Stars]
     name: str = "rating-posterior"
 
     @classmethod
@@ -117,41 +124,86 @@ class RatingPosterior:
         kernel = relevance.kernel(near, near).astype(np.float64)
         directions = _directions(kernel, chosen.directions)
         kernel[np.diag_indices_from(kernel)] += relevance.noise * (1 + _SURE / counts)
-        weights = cho_solve(cho_factor(kernel, overwrite_a=True), learned - middle)
+        inverse = cho_solve(cho_factor(kernel, overwrite_a=True), np.eye(len(kernel)))
+        weights = inverse @ (learned - middle)
         map_weights = np.hstack([weights, directions]).astype(np.float32)
         map_mean = np.concatenate([middle, np.zeros(directions.shape[1])]).astype(np.float32)
         bias, vectors = _unstacked(predict(relevance, features, near, map_weights, map_mean))
         bias[anchors] = found.bias[anchors]
         vectors[anchors, 1 : 1 + chosen.rank] = found.vectors[anchors]
+        vectors[anchors, -1] = 0
         new_noise = float(np.average(found.noise[anchors], weights=counts))
         noise = np.full(len(bias), new_noise, np.float32)
         noise[anchors] = found.noise[anchors]
         new = np.ones(len(bias), np.int64)
         new[anchors] = 0
-        prior, variance = _widened(found, chosen.taste, directions.shape[1])
-        return cls(
+        prior, variance = _widened(found, chosen, directions.shape[1])
+        items = RatedItems(bias, vectors, noise, new)
+        unknown = Stars(np.zeros(0), np.zeros(0), 1.0)
+        rater = cls(
             chosen,
             encoder,
             found.mean,
             prior,
             variance,
-            RatedItems(bias, vectors, noise, new),
+            items,
             vocabulary,
             relevance,
             near,
             map_weights,
             map_mean,
             new_noise,
+            (unknown, unknown),
         )
+        note("levels of ratings")
+        # each anchor as if it were new: predicted from the others (Rasmussen and Williams 2006, eq. 5.12)
+        left_out = learned - weights / np.diag(inverse)[:, None]
+        as_new = RatedItems(bias.copy(), vectors.copy(), np.full_like(noise, new_noise), np.ones_like(new))
+        as_new.bias[anchors], as_new.vectors[anchors, 1 : 1 + chosen.rank] = left_out[:, 0], left_out[:, 1:]
+        as_new.vectors[:, -1] = 1
+        rater.stars = (
+            rater._fit_stars(rows, attributes, items, new == 0, seed),
+            rater._fit_stars(rows, attributes, as_new, new == 0, seed),
+        )
+        return rater
+
+    def _fit_stars(
+        self,
+        rows: Ratings,
+        encoded: FloatArray,
+        items: RatedItems,
+        anchor: NDArray[np.bool_],
+        seed: int,
+    ) -> Stars:
+        """Levels under which ratings of training users are likeliest, each predicted from others of the same user."""
+        rng = np.random.default_rng(seed)
+        given, expected, ratings = rows.matrix, [], []
+        for row in rng.permutation(len(encoded))[:_USERS]:
+            part = slice(given.indptr[row], given.indptr[row + 1])
+            order = rng.permutation(np.flatnonzero(anchor[given.indices[part]]))
+            if len(order) <= _ASKED:
+                continue
+            met, stars = given.indices[part][order], given.data[part][order]
+            told = slice(_ASKED, _ASKED + int(rng.integers(3, _TOLD_AT_MOST)))
+            weights = self._condition(items, encoded[row], met[told], stars[told])
+            expected.append(self.mean + items.bias[met[:_ASKED]] + items.vectors[met[:_ASKED]] @ weights)
+            ratings.append(stars[:_ASKED])
+        levels = np.unique(given.data)
+        if not ratings:
+            return Stars(levels, np.zeros(0), 1.0)
+        return Stars.fit(np.concatenate(expected), np.concatenate(ratings), levels)
 
     def predict_ratings(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
-        """(n_queries, n_items) float32: the posterior mean of each rating, neither rounded nor clipped."""
+        """(n_queries, n_items) float32: between mean and median of each rating's posterior, neither rounded nor clipped."""
         out = np.empty((len(queries), len(items)), np.float32)
         encoded = self.encoder.transform([query.attributes for query in queries])
         base = self.mean + self.items.bias[items]
         vectors = self.items.vectors[items]
         for row, query in enumerate(queries):
             out[row] = base + vectors @ self.weights(query, encoded[row]).astype(np.float32)
+        new = self.items.new[items] == 1
+        out[:, ~new] = self.stars[0].predict(out[:, ~new])
+        out[:, new] = self.stars[1].predict(out[:, new])
         return out
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
@@ -165,15 +217,17 @@ class RatingPosterior:
         """
         if encoded is None:
             encoded = self.encoder.transform([query.attributes])[0]
+        return self._condition(self.items, encoded, *told(query))
+
+    def _condition(self, items: RatedItems, encoded: FloatArray, met: IntArray, ratings: Array) -> Array:
         expected = self.prior[0] + encoded @ self.prior[1:]
-        met, ratings = told(query)
         if not len(met):
             return np.asarray(expected)
-        vectors = self.items.vectors[met].astype(np.float64)
+        vectors = items.vectors[met].astype(np.float64)
         spread = vectors * self.variance
-        surprise = ratings - self.mean - self.items.bias[met] - vectors @ expected
+        surprise = ratings - self.mean - items.bias[met] - vectors @ expected
         covariance = spread @ vectors.T
-        covariance[np.diag_indices_from(covariance)] += self.items.noise[met]
+        covariance[np.diag_indices_from(covariance)] += items.noise[met]
         found = cho_solve(cho_factor(covariance, overwrite_a=True, check_finite=False), surprise)
         return np.asarray(expected + spread.T @ found)
 
@@ -228,13 +282,12 @@ def _directions(kernel: Array, most: int) -> Array:
 
 
 def _unstacked(predicted: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Bias (n,) and vectors (n, width), with a 1 for the user's own level in front."""
-    vectors = predicted.copy()
-    vectors[:, 0] = 1
-    return np.ascontiguousarray(predicted[:, 0]), vectors
+    """Bias (n,) and vectors (n, width): a 1 for the user's level, what was predicted, a 1 for the level on new items."""
+    ones = np.ones((len(predicted), 1), np.float32)
+    return np.ascontiguousarray(predicted[:, 0]), np.hstack([ones, predicted[:, 1:], ones])
 
 
-def _widened(found: Factors, taste: float, directions: int) -> tuple[Array, Array]:
-    """Prior and variance of the users' weights with the kernel's directions behind the factors."""
-    prior = np.hstack([found.prior, np.zeros((len(found.prior), directions))])
-    return prior, np.concatenate([found.variance, np.full(directions, taste)])
+def _widened(found: Factors, chosen: RatingSettings, directions: int) -> tuple[Array, Array]:
+    """Prior and variance of the users' weights with the kernel's directions and the new items' level behind the factors."""
+    prior = np.hstack([found.prior, np.zeros((len(found.prior), directions + 1))])
+    return prior, np.concatenate([found.variance, np.full(directions, chosen.taste), [chosen.drift]])

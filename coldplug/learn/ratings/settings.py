@@ -22,6 +22,7 @@ class RatingSettings(BaseModel):
         256, ge=1, description="directions of the kernel that facts and texts give an item"
     )
     taste: float = Field(0.1, ge=0, description="variance of a user's taste in each direction of the kernel")
+    drift: float = Field(0.05, ge=0, description="variance of how much higher a user rates what is new")
     least_ratings: int = Field(
         5, ge=1, description="ratings that make an item an anchor, learned from itself"
     )

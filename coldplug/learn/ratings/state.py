@@ -15,6 +15,7 @@ from coldplug.learn.posterior.features import ItemFeatures, Vocabulary
 from coldplug.learn.posterior.relevance import Relevance
 from coldplug.learn.ratings.learner import RatedItems, RatingPosterior
 from coldplug.learn.ratings.settings import RatingSettings
+from coldplug.learn.ratings.stars import Stars
 
 Arrays = dict[str, NDArray[Any]]
 _OWN = ("prior", "variance", "map_weights", "map_mean")
@@ -32,6 +33,9 @@ def to_state(learner: RatingPosterior) -> tuple[dict[str, Any], Arrays, dict[str
         arrays[f"rarity.{place}"] = np.array([weight for _, weight in columns.values()], np.float64)
         for part in ("data", "indices", "indptr"):
             arrays[f"facts.{place}.{part}"] = getattr(anchors.facts[group], part)
+    arrays["levels"] = learner.stars[0].levels
+    for place, stars in enumerate(learner.stars):
+        arrays[f"thresholds.{place}"] = stars.thresholds
     for kind, rows in (("numbers", anchors.numbers), ("embeddings", anchors.embeddings)):
         arrays |= {f"{kind}.{place}": values for place, values in enumerate(rows.values())}
     meta = {
@@ -39,6 +43,7 @@ def to_state(learner: RatingPosterior) -> tuple[dict[str, Any], Arrays, dict[str
         "attributes": learner.encoder.state(),
         "mean": learner.mean,
         "new_noise": learner.new_noise,
+        "spreads": [stars.spread for stars in learner.stars],
         "relevance": {
             "weights": relevance.weights,
             "read": sorted(relevance.read),
@@ -88,8 +93,13 @@ def from_state(
             anchors,
             *(arrays[name] for name in _OWN[2:]),
             float(meta["new_noise"]),
+            (_stars(meta, arrays, 0), _stars(meta, arrays, 1)),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ModelFormatError(
             f"not the state of a rating posterior: {error!r}", mend="train it again"
         ) from error
+
+
+def _stars(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], place: int) -> Stars:
+    return Stars(arrays["levels"], arrays[f"thresholds.{place}"], float(meta["spreads"][place]))
