@@ -1,6 +1,6 @@
 # Everything a checkout can do, each with its own set-up: `make demo` and `make test` need git, make and Python 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench-c1 bench-extraction bench-llm bench-attributes bench-graph-io bench-speed clean
+.PHONY: help demo test test-slow lint bench-c1 bench-r1 bench-extraction bench-llm bench-attributes bench-graph-io bench-speed clean
 
 # Threads that wait by spinning cost a factor of ten where two processes share two cores.
 export OMP_WAIT_POLICY := passive
@@ -53,6 +53,9 @@ lint: .venv/.installed ## ruff and mypy
 
 bench-c1: .venv/.installed ## the C1 table of README on MovieLens-1M; needs COLDPLUG_DATA
 	.venv/bin/python benchmarks/c1.py
+
+bench-r1: .venv/.installed ## rating prediction on MeLU's split of MovieLens-1M; needs COLDPLUG_DATA
+	.venv/bin/python benchmarks/r1.py
 
 bench-extraction: .venv/.installed ## precision and recall of the local extractor on tests/gold
 	.venv/bin/python benchmarks/extraction_gold.py
