@@ -72,7 +72,7 @@ def fit_factors(
         loadings = np.hstack([np.ones((n_items, 1)), vectors])
         precision = _summed(with_data(1 / noise[given.indices]), _squares(loadings))
         precision += np.diag(1 / variance)
-        covariance = np.linalg.inv(precision)
+        covariance: Array = np.linalg.inv(precision).astype(np.float64)
         weighed = with_data((rest - bias[given.indices]) / noise[given.indices]) @ loadings
         mean = np.einsum("uij,uj->ui", covariance, weighed + x @ prior / variance)
         # items: ridge regression on users who are known only up to their covariance
