@@ -19,6 +19,8 @@ METHODS: dict[str, str] = {
     "matching": "coldplug.learn.meta.matching:Matching",
     "mecos": "coldplug.learn.meta.mecos:Mecos",
     "twotower": "coldplug.learn.meta.twotower:TwoTower",
+    "dropoutnet": "coldplug.learn.meta.dropoutnet:DropoutNet",
+    "mf": "coldplug.learn.meta.mf:MatrixFactorisation",
     "zeroshot": "coldplug.learn.meta.zeroshot:ZeroShot",
     "zeroshot-proto": "coldplug.learn.meta.zeroshot_proto:ZeroShotProto",
     "popularity": "coldplug.learn.baselines.popularity:Popularity",

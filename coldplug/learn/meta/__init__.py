@@ -10,6 +10,8 @@ learner.py    the door: fit, score, to_state, from_state, add_items, and the one
 Then one file a method, from the root of it all (what the features say) to adaptation by gradient:
 
 zeroshot.py, zeroshot_proto.py   attributes and content in one space, and prototypes of attribute groups; no support
+mf.py                            matrix completion: alternating least squares, fold-in, regressions
+dropoutnet.py                    a network over those factors that learns to do without them
 twotower.py                      features of the user, features of the item, a cosine
 proto.py                         prototypes of what was liked and of what was not
 matching.py                      attention of an item over the support

@@ -26,10 +26,14 @@ from coldplug.learn.posterior.features import Vocabulary, item_features, learn_v
 from coldplug.learn.posterior.profiles import Profiles
 from coldplug.types import FloatArray, IntArray, ItemGraph
 
-FACTS, TEXTS, AUDIENCE = 96, 48, 48
+FACTS, TEXTS, AUDIENCE = 8, 8, 64
 """Columns of each kind at most."""
 _BINS = np.linspace(-2, 2, 6)
-_RIDGES = (0.3, 1.0, 3.0, 10.0)
+_STATED, _READ = 2.0, 0.05
+"""Weight of all stated relations, numbers and text together, and of each relation read from texts (as a start, those of
+posterior/relevance.py): many of the read ones say little of who will like an item, and would drown those that do."""
+_RIDGES = (0.15, 0.3, 0.6, 1.2)
+"""Penalties of the regression, in mean squared lengths of the rows."""
 MOST_REGRESSED = 6000
 """Items that the regression is fitted on, those with the most positives; its memory grows with their square."""
 
@@ -46,15 +50,21 @@ class Features:
     def of(cls, graph: ItemGraph, vocabulary: Vocabulary, has_text: bool) -> Features:
         """The rows of a graph's items in the columns of a vocabulary; what it does not know is left out."""
         found = item_features(graph, vocabulary, {})
+        stated = len(set(vocabulary.columns) - vocabulary.read) + len(vocabulary.numbers) + has_text
+        share = (_STATED / max(stated, 1)) ** 0.5
+        rows = [
+            found.facts[group] * (_READ**0.5 if group in vocabulary.read else share)
+            for group in vocabulary.columns
+        ]
         none = sparse.csr_matrix((graph.n_items, 0), dtype=np.float32)
-        facts = sparse.hstack([none, *(found.facts[group] for group in vocabulary.columns)], format="csr")
+        facts = sparse.hstack([none, *rows], format="csr").astype(np.float32)
         binned = [
             np.nan_to_num(np.exp(-((found.numbers[name][:, None] - _BINS) ** 2) / 0.6), nan=0.0)
             for name in vocabulary.numbers
         ]
         empty = np.zeros((graph.n_items, 0), np.float32)
         text = encode_texts(item_texts(graph)) if has_text else empty
-        return cls(facts.astype(np.float32), np.hstack([empty, *binned]).astype(np.float32), text)
+        return cls(facts, share * np.hstack([empty, *binned]).astype(np.float32), share * text)
 
     @property
     def width(self) -> int:
@@ -203,7 +213,8 @@ def _audience(
     kernel = mine.kernel()
     best: tuple[float, FloatArray, FloatArray] | None = None
     for ridge in _RIDGES:
-        inverse = np.linalg.inv(kernel + ridge * np.eye(len(kernel)))
+        penalty = ridge * float(np.diag(kernel).mean()) + 1e-6
+        inverse = np.linalg.inv(kernel + penalty * np.eye(len(kernel)))
         dual = inverse @ (wanted - mean)
         missed = dual / np.diag(inverse)[:, None]
         error = float((missed**2).mean())

@@ -131,7 +131,10 @@ class MetaLearner:
         )
         rng = np.random.default_rng(seed)
         weights = [weight for weight in network.parameters() if weight.requires_grad]
-        adam = torch.optim.AdamW(weights, lr=settings.rate, weight_decay=0.0, fused=True)
+        content = [network.encoder.content.weight]
+        rest = [weight for weight in weights if weight is not content[0]]
+        groups = [{"params": content, "weight_decay": settings.decay}, {"params": rest}]
+        adam = torch.optim.AdamW(groups, lr=settings.rate, weight_decay=0.0, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             adam, max_lr=settings.rate, total_steps=settings.steps, pct_start=0.1
         )

@@ -40,9 +40,9 @@ class MAMLSettings(MetaSettings):
     """Those of all learners, and the inner loop's."""
 
     dim: int = Field(32, ge=1, description="length of user and item vectors")
-    steps: int = Field(500, ge=1, description="training batches")
-    batch: int = Field(48, ge=1, description="users, that is tasks, in one batch")
-    candidates: int = Field(1024, ge=2, description="items ranked in one batch; all of them where fewer")
+    steps: int = Field(400, ge=1, description="training batches")
+    batch: int = Field(32, ge=1, description="users, that is tasks, in one batch")
+    candidates: int = Field(768, ge=2, description="items ranked in one batch; all of them where fewer")
     hidden: int = Field(32, ge=1, description="width of the decision layers")
     inner_steps: int = Field(2, ge=1, description="steps of gradient a user takes on their support")
     inner_rate: float = Field(0.3, gt=0, description="their size at the start")

@@ -2,8 +2,8 @@
 
 The support is a sequence: self-attention (Vaswani et al. 2017) over the items' keys, each with a learned vector for how
 long ago it came, counted from the latest. A matching processor (Mecos, section 4.3; an LSTM that attends to the support at
-each of a few steps) starts from what the attributes say and reads the sequence into the user's vector, beside the plain mean
-of the keys.
+each of a few steps) starts from what the attributes say and reads the sequence into the user's vector, beside the mean of
+the keys.
 
 The order is that of the support as given; interactions with timestamps give it in the order of time.
 """

@@ -15,6 +15,8 @@ SIZES = (0, 0, 1, 2, 3, 5, 7, 10, 20, 40)
 """Support sizes, drawn alike: train for the sizes that will be met (Vinyals et al. 2016, section 2.2)."""
 _KEPT = 3
 """Items of a profile that stay in the query, whatever size was drawn."""
+_UNKNOWN = 0.15
+"""Share of the episodes whose user's attributes are left out: such users will be met too."""
 _DISLIKES = 0.2
 """Share of the episodes whose support is drawn from all that was rated, so that a low rating means something."""
 
@@ -47,6 +49,8 @@ class Episode:
     """(n_tasks,) rows of the profiles."""
     items: IntArray
     """Numbers of the items; `tasks.items` and `candidates` are positions in this list."""
+    columns: torch.Tensor
+    """Their columns among the anchors."""
     candidates: torch.Tensor
     """(n_candidates,) positions of the items to rank."""
     target: torch.Tensor
@@ -130,8 +134,9 @@ class Episodes:
         met = self.rated[users][:, candidates].toarray()
         given = self._given(columns, mask, candidates)
         grades = np.asarray(self.values[np.repeat(users, columns.shape[1]), columns.ravel()], np.float32)
+        known = (self.rng.random((len(users), 1)) >= _UNKNOWN).astype(np.float32)
         tasks = Tasks(
-            torch.from_numpy(self.attributes[users]),
+            torch.from_numpy(self.attributes[users] * known),
             torch.from_numpy(positions),
             torch.from_numpy(mask.astype(np.float32)),
             torch.from_numpy(grades.reshape(columns.shape) * mask),
@@ -140,6 +145,7 @@ class Episodes:
             tasks,
             users,
             self.anchors[items],
+            torch.from_numpy(items),
             torch.from_numpy(np.searchsorted(items, candidates)),
             torch.from_numpy(wanted * (1 - given)),
             torch.from_numpy(met * (1 - given)),
