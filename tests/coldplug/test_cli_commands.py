@@ -73,7 +73,7 @@ def test_help_answers_at_once() -> None:
         (["recommend", "model", "-k", "0"], "0 is not in the range"),
         (["evaluate", "."], "no interactions"),
         (["evaluate", "nowhere"], "no graph.ttl in this folder"),
-        (["evaluate", ".", "--protocol", "r1"], "'r1' is not 'c1'"),
+        (["evaluate", ".", "--protocol", "r2"], "'r2' is not one of 'c1', 'r1'"),
         (["evaluate", ".", "--methods", "itemk"], "did you mean 'itemknn'?"),
         (["evaluate", ".", "-o", "nowhere/report.html"], "nowhere: no such folder"),
         (["datasets", "prepare", "movielens-2m", ".", "out"], "did you mean 'movielens-1m'?"),
