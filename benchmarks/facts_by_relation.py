@@ -4,8 +4,8 @@
 
 Films are held out of the training block of C1's first cut; no test row of C1 is seen. The default learner's kernel is
 fitted to the other films and predicts the held-out films' rows of ratings, from the catalogue and the text alone, with
-each relation added, with all of them, with all but one, and with all of them shuffled. The score of a film for a user is
-the predicted row, scaled to unit popularity, times the predicted popularity to the power 0.35.
+each relation added, with all of them, with all but one, and with all of them shuffled, three times. The score of a film
+for a user is the predicted direction of its row times the root of its predicted popularity, each by a kernel of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from coldplug.encode.text import encode_texts, item_texts  # noqa: E402
 from coldplug.evaluate.controls import control  # noqa: E402
 from coldplug.evaluate.metrics import accuracy  # noqa: E402
 from coldplug.evaluate.split import hashed, make_split  # noqa: E402
-from coldplug.learn.posterior.features import TEXT, ItemFeatures, item_features, learn_vocabulary  # noqa: E402
+from coldplug.learn.posterior.features import LENGTH, TEXT, ItemFeatures, item_features, learn_vocabulary  # noqa: E402
 from coldplug.learn.posterior.relevance import ItemMap, learn_relevance, predict  # noqa: E402
 from coldplug.read import load_training_data  # noqa: E402
 from coldplug.types import FloatArray, IntArray, ItemGraph, TrainingData  # noqa: E402
@@ -39,9 +39,9 @@ HERE = Path(__file__).resolve().parent
 WORK = HERE.parent / "out" / "c1-ml-1m"
 STORED = HERE / "facts-by-relation.json"
 FOLDS = 6
-_POPULARITY_POWER = 0.35
 _DIRECTIONS = 64
 _COARSE, _COARSE_WEIGHT = 32, 2.0
+_SHUFFLES = 3
 _LEAST = 100
 """Facts that a relation must have to be looked at by itself."""
 
@@ -89,13 +89,18 @@ def measured(fold: Fold, features: ItemFeatures, read: frozenset[str]) -> float:
     """NDCG@10 over the users who like one of the held-out films."""
     popularity = fold.grades.sum(1)
     rows = fold.grades / np.sqrt(popularity + 3)[:, None]
-    anchors = features.rows(fold.kept)
-    relevance = learn_relevance(anchors, rows @ fold.directions, read=read, steps=30, seed=0)
-    found = ItemMap(relevance, anchors, np.hstack([rows, np.log1p(popularity)[:, None]]))
-    predicted = predict(relevance, features.rows(fold.held), anchors, found.weights, found.mean)
-    likings, popular = predicted[:, :-1], predicted[:, -1:]
+
+    def foretold(wanted: FloatArray, guide: FloatArray, seen: ItemFeatures) -> FloatArray:
+        anchors = seen.rows(fold.kept)
+        relevance = learn_relevance(anchors, guide, read=read, steps=30, seed=0)
+        found = ItemMap(relevance, anchors, wanted)
+        return predict(relevance, seen.rows(fold.held), anchors, found.weights, found.mean)
+
+    counts = np.log1p(popularity)[:, None]
+    popular = foretold(counts, counts - counts.mean(), features)
+    likings = foretold(rows, rows @ fold.directions, features.without(LENGTH))
     coarse = fold.directions[:, :_COARSE]
-    likings = (likings + _COARSE_WEIGHT * (likings @ coarse) @ coarse.T) * np.exp(_POPULARITY_POWER * popular)
+    likings = (likings + _COARSE_WEIGHT * (likings @ coarse) @ coarse.T) * np.exp(popular / 2)
     users = fold.likes.any(0) & fold.grades.any(0)
     liked = fold.likes[:, users].T > 0
     return float(np.nanmean(accuracy(likings[:, users].T, liked, np.zeros_like(liked)).ndcg))
@@ -118,9 +123,10 @@ def views(graph: ItemGraph, texts: FloatArray) -> Iterator[tuple[str, ItemFeatur
     yield "+ all", whole, vocabulary.read
     for name in looked_at:
         yield f"+ all but {name}", without(frozenset({name})), vocabulary.read
-    shuffled = control("whole, extracted objects shuffled", graph, 0)
-    mixed = learn_vocabulary(shuffled)
-    yield "+ all, shuffled", item_features(shuffled, mixed, {TEXT: texts}), mixed.read
+    for seed in range(_SHUFFLES):
+        shuffled = control("whole, extracted objects shuffled", graph, seed)
+        mixed = learn_vocabulary(shuffled)
+        yield f"+ all, shuffled ({seed})", item_features(shuffled, mixed, {TEXT: texts}), mixed.read
 
 
 def main() -> int:

@@ -95,7 +95,7 @@ def train_model(
     described = {"method": method, "seed": seed, "inputs": inputs, "learner": meta}
     save_folder(out, described, arrays | catalogue_arrays, texts | catalogue_texts)
     met = np.unique(data.interactions.items)
-    relevance = sorted(learner.relevance.weights.items(), key=lambda pair: -pair[1])
+    relevance = sorted(learner.newcomers.tastes.weights.items(), key=lambda pair: -pair[1])
     return TrainSummary(
         out,
         method,
@@ -104,7 +104,7 @@ def train_model(
         len(np.unique(data.interactions.users)),
         len(data.interactions.items),
         int(data.positives().sum()),
-        learner.anchors.count,
+        learner.newcomers.anchors.count,
         round(time.perf_counter() - began, 1),
         relevance,
         remarks,

@@ -8,13 +8,15 @@ scores of known and new items can be compared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coldplug.learn.posterior.moments import mixing
-from coldplug.types import FloatArray
+from coldplug.types import FloatArray, IntArray
 
 SIZES = (0, 1, 2, 3, 5, 10, 20, 50, 100)
 PARTS = ("expected profile", "user vector", "item bias", "likes, fine", "likes, coarse", "offset")
@@ -29,6 +31,8 @@ _FREE_NEW = (1, 2, 3, 4)
 _FACTORS = (0.5, 2.0, 0.71, 1.41)
 _SEED_WEIGHT = 0.1
 """What a weight of 0 is raised to when it is tried."""
+_SCALED = 300
+"""Users that the scales are fitted to; three numbers need no more."""
 _ROUNDS = 3
 _GAIN = 5e-4
 _MOST = 3.0
@@ -55,26 +59,51 @@ class Blend:
         return cls(np.tile(_START_ANCHOR, (len(SIZES), 1)), np.tile(_START_NEW, (len(SIZES), 1)))
 
 
+@dataclass(frozen=True)
+class Episodes:
+    """Users held out, each with a support of one size, and what makes up their scores of all anchors.
+
+    `known` and `new` are (n_users, n_items, len(PARTS)): the parts of the scores with the anchors' own vectors, and with
+    those predicted as if new. `targets` (n_users, n_items): grades of the query set, 0 elsewhere. `allowed` (n_users,
+    n_items): True where the item may be ranked, False at the support.
+    """
+
+    known: FloatArray
+    new: FloatArray
+    targets: FloatArray
+    allowed: NDArray[np.bool_]
+
+
 def fit_weights(
-    parts: FloatArray,
-    new: FloatArray,
-    targets: FloatArray,
-    allowed: FloatArray,
-    before: tuple[FloatArray, FloatArray],
+    episodes: Episodes, folds: Sequence[IntArray], before: tuple[FloatArray, FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
     """Weights of one support size: first the order within each kind of items, then the two kinds on one scale.
 
     Args:
-        parts: (n_users, n_items, len(PARTS)) each part of each score.
-        new: (n_users, n_items) 1 where the item stands in for a new one.
-        targets: (n_users, n_items) grades of the query set, 0 elsewhere.
-        allowed: (n_users, n_items) 1 where the item may be ranked, 0 at the support.
+        episodes: of the support size.
+        folds: the items that stand in for new ones together; a user ranks each fold by itself, so that there are as many
+            to choose from as there would be.
         before: where to start: of anchors, of new items.
     """
-    liked = targets > 0
-    anchor = climb(parts, liked, (allowed > 0) & (new == 0), before[0], _FREE_ANCHOR)
-    fresh = climb(parts, liked, (allowed > 0) & (new > 0), before[1], _FREE_NEW)
-    return on_one_scale(parts, new, targets, allowed, anchor, fresh)
+    liked, allowed = episodes.targets > 0, episodes.allowed
+    anchor = climb(episodes.known, liked, allowed, before[0], _FREE_ANCHOR)
+    size = min(map(len, folds))
+    together = np.stack([fold[:size] for fold in folds])
+
+    def a_fold_a_row(of_users: NDArray[Any]) -> NDArray[Any]:
+        found = of_users[:, together]
+        return found.reshape(-1, size, *found.shape[3:])
+
+    fresh = climb(
+        a_fold_a_row(episodes.new), a_fold_a_row(liked), a_fold_a_row(allowed), before[1], _FREE_NEW
+    )
+    few = Episodes(
+        episodes.known[:_SCALED], episodes.new[:_SCALED], episodes.targets[:_SCALED], allowed[:_SCALED]
+    )
+    is_new = np.zeros(few.allowed.shape, np.bool_)
+    for user in range(len(is_new)):
+        is_new[user, folds[user % len(folds)]] = True
+    return on_one_scale(few, is_new, anchor, fresh)
 
 
 def climb(
@@ -124,23 +153,21 @@ def mean_ndcg(
 
 
 def on_one_scale(
-    parts: FloatArray,
-    new: FloatArray,
-    targets: FloatArray,
-    allowed: FloatArray,
-    anchor: FloatArray,
-    fresh: FloatArray,
+    episodes: Episodes, is_new: NDArray[np.bool_], anchor: FloatArray, fresh: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Scale both kinds of scores and set the offset of the new, by the multinomial likelihood of the query sets.
 
     Neither changes the order within a kind; both decide how a new item stands against a known one.
+    `is_new` (n_users, n_items) tells which items stand in for new ones.
     """
     import torch
 
-    known_score, new_score = torch.from_numpy(parts @ anchor), torch.from_numpy(parts @ fresh)
-    is_new = torch.from_numpy(new)
+    chosen = torch.from_numpy(is_new)
+    known_score = torch.from_numpy(episodes.known @ anchor)
+    new_score = torch.from_numpy(episodes.new @ fresh)
+    targets = episodes.targets
     t = torch.from_numpy(targets / np.sqrt(np.maximum(targets.sum(1, keepdims=True), 1.0)))
-    barred = (1 - torch.from_numpy(allowed)) * -1e4
+    barred = torch.from_numpy(np.where(episodes.allowed, 0, -1e4).astype(np.float32))
     free = torch.zeros(3, requires_grad=True)
     optimiser = torch.optim.LBFGS([free], max_iter=30, line_search_fn="strong_wolfe")
 
@@ -148,8 +175,8 @@ def on_one_scale(
         optimiser.zero_grad()
         known = known_score * torch.exp(free[0].clamp(-_MOST, _MOST))
         fresh_score = new_score * torch.exp(free[1].clamp(-_MOST, _MOST)) + free[2]
-        logits = known * (1 - is_new) + fresh_score * is_new
-        total: torch.Tensor = -(t * torch.log_softmax(logits + barred, 1)).sum() / len(parts)
+        logits = torch.where(chosen, fresh_score, known)
+        total: torch.Tensor = -(t * torch.log_softmax(logits + barred, 1)).sum() / len(targets)
         total = total + 1e-3 * (free**2).sum()
         total.backward()
         return total

@@ -3,8 +3,8 @@
 A relation's features are its values, weighted by confidence and rarity. Where the catalogue states them, each item's row is
 scaled to length 1, so the kernel of a relation is the cosine of two items' values: 1 for the same director, 0 for items
 that share none. Where they were read from texts the rows keep their lengths, 1 in the mean: a second shared theme tells
-more than one, and a doubtful one less than a sure one. A number gives two radial kernels, a near and a far one. Text and
-graph embeddings are a group each.
+more than one, and a doubtful one less than a sure one. A number gives two radial kernels, a near and a far one. Text
+is a group of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ MOST_RELATIONS = 24
 """Relations with a weight of their own, by how many facts connect items; the rest share one."""
 OTHERS = "other relations"
 TEXT = "text"
-EMBEDDING = "graph embedding"
+LENGTH = "length of the description"
+"""A number, in characters, of items that have one."""
 _NEAR, _FAR = 0.2, 0.7
 """Length scales of a number's two kernels, in standard deviations of the number."""
 
@@ -52,6 +53,11 @@ class ItemFeatures:
         """Names of the kernels, in a fixed order."""
         near_far = [f"{name} ({reach})" for name in sorted(self.numbers) for reach in ("near", "far")]
         return sorted(self.facts) + near_far + sorted(self.embeddings)
+
+    def without(self, number: str) -> ItemFeatures:
+        """The same items without one of the numbers."""
+        kept = {name: values for name, values in self.numbers.items() if name != number}
+        return ItemFeatures(self.count, self.facts, kept, self.embeddings)
 
     def rows(self, chosen: IntArray) -> ItemFeatures:
         """The features of some of the items."""
@@ -104,10 +110,10 @@ def learn_vocabulary(graph: ItemGraph) -> Vocabulary:
     for name, length in _lengths(graph, columns, read).items():
         columns[name] = {key: (at, weight / length) for key, (at, weight) in columns[name].items()}
     numbers = {}
-    for relation in np.unique(graph.literal_relations):
-        values = graph.literal_numbers[graph.literal_relations == relation]
-        if len(values) >= 2 and values.std() > 0:
-            numbers[graph.relation_names[relation]] = (float(values.mean()), float(values.std()))
+    for name, values in _numbers(graph).items():
+        known = values[~np.isnan(values)]
+        if len(known) >= 2 and known.std() > 0:
+            numbers[name] = (float(known.mean()), float(known.std()))
     return Vocabulary(columns, numbers, read)
 
 
@@ -134,15 +140,24 @@ def item_features(
             lengths = np.sqrt(np.asarray(rows.multiply(rows).sum(1)).ravel())
             rows = rows.multiply(1 / np.maximum(lengths, 1e-9)[:, None])
         facts[group] = sparse.csr_matrix(rows, dtype=np.float32)
-    names = graph.relation_names
-    numbers = {}
-    for name, (mean, deviation) in vocabulary.numbers.items():
-        values = np.full(graph.n_items, np.nan, np.float32)
-        if name in names:
-            mine = graph.literal_relations == list(names).index(name)
-            values[graph.literal_items[mine]] = (graph.literal_numbers[mine] - mean) / deviation
-        numbers[name] = values
+    found, missing = _numbers(graph), np.full(graph.n_items, np.nan, np.float32)
+    numbers = {
+        name: (found.get(name, missing) - mean) / deviation
+        for name, (mean, deviation) in vocabulary.numbers.items()
+    }
     return ItemFeatures(graph.n_items, facts, numbers, dict(embeddings))
+
+
+def _numbers(graph: ItemGraph) -> dict[str, FloatArray]:
+    """Number -> (n_items,) its value for each item, NaN where it has none; the last of several."""
+    found = {}
+    for relation in np.unique(graph.literal_relations):
+        mine = graph.literal_relations == relation
+        values = np.full(graph.n_items, np.nan, np.float32)
+        values[graph.literal_items[mine]] = graph.literal_numbers[mine]
+        found[graph.relation_names[relation]] = values
+    lengths = np.array([len(text) or np.nan for text in graph.descriptions], np.float32)
+    return found | {LENGTH: lengths}
 
 
 def _rows(

@@ -9,30 +9,24 @@ from typing import Any, Self
 import numpy as np
 
 from coldplug.encode.attributes import AttributeEncoder
-from coldplug.encode.rotate import RotatE, train_rotate
 from coldplug.encode.text import encode_texts, item_texts
 from coldplug.learn.posterior.blend import Blend
-from coldplug.learn.posterior.episodes import AnchorVectors, UserModel
+from coldplug.learn.posterior.episodes import UserModel
 from coldplug.learn.posterior.features import (
-    EMBEDDING,
     TEXT,
-    ItemFeatures,
     Vocabulary,
     item_features,
     learn_vocabulary,
 )
 from coldplug.learn.posterior.moments import Moments
+from coldplug.learn.posterior.newcomers import NewcomerFit, Newcomers
 from coldplug.learn.posterior.profiles import RatingScale
-from coldplug.learn.posterior.relevance import ItemMap, Relevance, learn_relevance, predict
 from coldplug.learn.posterior.settings import PosteriorSettings, checked
 from coldplug.learn.posterior.users import ItemVectors, UserVectors, user_vectors
-from coldplug.learn.posterior.userside import UserSide, fit_users
+from coldplug.learn.posterior.userside import fit_users
 from coldplug.learn.posterior.validate import FOLDS, fit_blend
 from coldplug.learn.threads import one_thread
 from coldplug.types import FloatArray, IntArray, ItemGraph, Query, TrainingData
-
-_EPOCHS = 20
-"""Of RotatE, half of its own default: here it is one kernel of some twenty."""
 
 
 def _silent(text: str) -> None:
@@ -51,11 +45,7 @@ class Posterior:
     items: ItemVectors
     blend: Blend
     vocabulary: Vocabulary
-    rotate: RotatE | None
-    relevance: Relevance
-    anchors: ItemFeatures
-    map_weights: FloatArray
-    map_mean: FloatArray
+    newcomers: Newcomers
     name: str = "posterior"
 
     @classmethod
@@ -83,26 +73,21 @@ class Posterior:
         side = fit_users(data, chosen, seed, note)
         note("features of items")
         vocabulary = learn_vocabulary(data.graph)
-        rotate = train_rotate(data.graph, epochs=_EPOCHS, seed=seed) if vocabulary.columns else None
-        features = item_features(data.graph, vocabulary, embeddings(data.graph, rotate))
+        features = item_features(data.graph, vocabulary, embeddings(data.graph))
         anchors = features.rows(side.profiles.anchors)
         note("relevance of relations")
-        targets = side.basis * side.strengths
-        relevance = learn_relevance(
-            anchors, targets, read=vocabulary.read, steps=chosen.kernel_steps, seed=seed
-        )
-        note("vectors of items")
-        own, held = stacked(side.vectors, side.basis), stacked(side.held_vectors, side.basis)
-        item_map = ItemMap(relevance, anchors, np.hstack([own, held]))
+        fitted = NewcomerFit(side, anchors, read=vocabulary.read, steps=chosen.kernel_steps, seed=seed)
         note("weights of the parts")
-        blend = fit_blend(side, _folds(item_map, side, seed), seed)
-        width = own.shape[1]
-        weights, mean = np.ascontiguousarray(item_map.weights[:, :width]), item_map.mean[:width]
-        vectors = predict(relevance, features, anchors, weights, mean)
-        vectors[side.profiles.anchors] = own
-        column = np.full(data.graph.n_items, -1, np.int64)
-        column[side.profiles.anchors] = np.arange(len(own))
-        items = unstacked(vectors, chosen.dim, column)
+        order = np.random.default_rng(seed).permutation(anchors.count)
+        folds = [np.sort(order[fold::FOLDS]) for fold in range(FOLDS)]
+        blend = fit_blend(side, folds, fitted.left_out(folds), seed)
+        note("vectors of items")
+        newcomers = fitted.newcomers()
+        items = newcomers.vectors(features, chosen.dim)
+        place = side.profiles.anchors
+        items.values[place], items.keys[place] = side.vectors.values, side.vectors.keys
+        items.bias[place], items.rows[place], items.likings[place] = side.vectors.bias, side.basis, side.basis
+        items.column[place] = np.arange(len(place))
         return cls(
             chosen,
             side.scale,
@@ -112,11 +97,7 @@ class Posterior:
             items,
             blend,
             vocabulary,
-            rotate,
-            relevance,
-            anchors,
-            weights,
-            mean,
+            newcomers,
         )
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
@@ -176,7 +157,7 @@ class Posterior:
         for group, columns in self.vocabulary.columns.items():
             found = columns.get(f"{relation} {value_iri}")
             if found:
-                return self.relevance.weights.get(group, 0.0) * found[1]
+                return self.newcomers.tastes.weights.get(group, 0.0) * found[1]
         return 0.0
 
     def is_new(self, item: int) -> bool:
@@ -195,57 +176,27 @@ class Posterior:
 
     def add_items(self, graph: ItemGraph) -> None:
         """Append items described by a graph of their own; they score from their facts and text, nothing is retrained."""
-        found = embeddings(graph, self.rotate)
+        found = embeddings(graph)
         # Items without a text, in a model that learned from texts, have a row of zeros: like no other text.
         dense = {
             name: found.get(name, np.zeros((graph.n_items, rows.shape[1]), np.float32))
-            for name, rows in self.anchors.embeddings.items()
+            for name, rows in self.newcomers.anchors.embeddings.items()
         }
         features = item_features(graph, self.vocabulary, dense)
-        vectors = predict(self.relevance, features, self.anchors, self.map_weights, self.map_mean)
-        new = unstacked(vectors, self.settings.dim, np.full(graph.n_items, -1, np.int64))
+        new = self.newcomers.vectors(features, self.settings.dim)
         old = self.items
         self.items = ItemVectors(
             np.concatenate([old.values, new.values]),
             np.concatenate([old.keys, new.keys]),
             np.concatenate([old.bias, new.bias]),
             np.concatenate([old.rows, new.rows]),
+            np.concatenate([old.likings, new.likings]),
             np.concatenate([old.column, new.column]),
         )
 
 
-def embeddings(graph: ItemGraph, rotate: RotatE | None) -> Mapping[str, FloatArray]:
-    """Dense features of a graph's items by name; a kind that no item has is left out."""
-    found = {}
-    if any(graph.titles) or any(graph.descriptions):
-        found[TEXT] = encode_texts(item_texts(graph))
-    if rotate is not None:
-        found[EMBEDDING] = rotate.embed_graph(graph)
-    return found
-
-
-def stacked(vectors: AnchorVectors, basis: FloatArray) -> FloatArray:
-    """(n_anchors, 2 dim + 1 + rank): values, keys, bias and rows side by side, to be predicted together."""
-    return np.hstack([vectors.values, vectors.keys, vectors.bias[:, None], basis])
-
-
-def unstacked(vectors: FloatArray, dim: int, column: IntArray) -> ItemVectors:
-    """The item vectors that `stacked` laid side by side."""
-    values, keys, bias, rows = np.split(vectors, [dim, 2 * dim, 2 * dim + 1], axis=1)
-    values, keys, bias, rows = map(np.ascontiguousarray, (values, keys, bias[:, 0], rows))
-    return ItemVectors(values, keys, bias, rows, column)
-
-
-def _folds(item_map: ItemMap, side: UserSide, seed: int) -> list[tuple[IntArray, ItemVectors]]:
-    """For each fold of the anchors, its columns and the held-out users' item vectors with the fold predicted."""
-    width = item_map.vectors.shape[1] // 2
-    order = np.random.default_rng(seed).permutation(len(item_map.vectors))
-    found = []
-    for fold in range(FOLDS):
-        block = np.sort(order[fold::FOLDS])
-        vectors = item_map.vectors[:, width:].copy()
-        vectors[block] = item_map.left_out(block)[:, width:]
-        column = np.arange(len(vectors))
-        column[block] = -1
-        found.append((block, unstacked(vectors, side.held_vectors.values.shape[1], column)))
-    return found
+def embeddings(graph: ItemGraph) -> Mapping[str, FloatArray]:
+    """Dense features of a graph's items by name; none where no item has a text."""
+    if not (any(graph.titles) or any(graph.descriptions)):
+        return {}
+    return {TEXT: encode_texts(item_texts(graph))}

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from coldplug.encode.attributes import AttributeEncoder
-from coldplug.encode.rotate import RotatE
 from coldplug.errors import ModelFormatError
 from coldplug.learn.posterior.blend import Blend
 from coldplug.learn.posterior.episodes import UserModel
 from coldplug.learn.posterior.features import ItemFeatures, Vocabulary
 from coldplug.learn.posterior.learner import Posterior
 from coldplug.learn.posterior.moments import Moments
+from coldplug.learn.posterior.newcomers import Newcomers
 from coldplug.learn.posterior.profiles import RatingScale
 from coldplug.learn.posterior.relevance import Relevance
 from coldplug.learn.posterior.settings import PosteriorSettings
@@ -26,45 +26,43 @@ Arrays = dict[str, NDArray[Any]]
 _GROUPS: tuple[tuple[str, type, tuple[str, ...]], ...] = (
     ("moments", Moments, ("keys", "prior", "bridge")),
     ("model", UserModel, ("prior", "noise", "observed")),
-    ("items", ItemVectors, ("values", "keys", "bias", "rows", "column")),
+    ("items", ItemVectors, ("values", "keys", "bias", "rows", "likings", "column")),
     ("blend", Blend, ("anchor", "new")),
 )
+_MAPS = ("taste_weights", "taste_mean", "popularity_weights", "popularity_mean")
 
 
 def to_state(learner: Posterior) -> tuple[dict[str, Any], Arrays, dict[str, list[str]]]:
     """JSON-able settings, arrays, and lists of texts."""
-    arrays: Arrays = {"map.weights": learner.map_weights, "map.mean": learner.map_mean}
+    arrays: Arrays = {}
     for group, _, names in _GROUPS:
         for name in names:
             arrays[f"{group}.{name}"] = getattr(getattr(learner, group), name)
-    for place, rows in enumerate(learner.anchors.facts.values()):
+    newcomers = learner.newcomers
+    for name in _MAPS:
+        arrays[f"newcomers.{name}"] = getattr(newcomers, name)
+    for place, rows in enumerate(newcomers.anchors.facts.values()):
         for part in ("data", "indices", "indptr"):
             arrays[f"facts.{place}.{part}"] = getattr(rows, part)
-    for place, values in enumerate(learner.anchors.numbers.values()):
+    for place, values in enumerate(newcomers.anchors.numbers.values()):
         arrays[f"numbers.{place}"] = values
-    for place, dense in enumerate(learner.anchors.embeddings.values()):
+    for place, dense in enumerate(newcomers.anchors.embeddings.values()):
         arrays[f"embeddings.{place}"] = dense
     texts: dict[str, list[str]] = {}
     for place, columns in enumerate(learner.vocabulary.columns.values()):
         texts[f"values-{place}"] = list(columns)
         arrays[f"rarity.{place}"] = np.array([weight for _, weight in columns.values()], np.float64)
-    if learner.rotate is not None:
-        arrays |= {f"rotate.{name}": array for name, array in learner.rotate.state().items()}
-        texts |= {f"rotate-{name}": lines for name, lines in learner.rotate.vocabulary().items()}
-    scale, relevance = learner.scale, learner.relevance
+    scale = learner.scale
     meta = {
         "settings": learner.settings.model_dump(),
         "scale": [scale.positive_at, scale.lowest, scale.highest],
         "attributes": learner.encoder.state(),
-        "relevance": {
-            "weights": relevance.weights,
-            "read": sorted(relevance.read),
-            "scales": [relevance.linear, relevance.radial, relevance.constant, relevance.noise],
-        },
-        "anchors": learner.anchors.count,
-        "facts": list(learner.anchors.facts),
-        "numbers": {name: list(learner.vocabulary.numbers[name]) for name in learner.anchors.numbers},
-        "embeddings": list(learner.anchors.embeddings),
+        "read": sorted(learner.vocabulary.read),
+        "relevance": {"tastes": _told(newcomers.tastes), "popularity": _told(newcomers.popularity)},
+        "anchors": newcomers.anchors.count,
+        "facts": list(newcomers.anchors.facts),
+        "numbers": [[name, *learner.vocabulary.numbers[name]] for name in newcomers.anchors.numbers],
+        "embeddings": list(newcomers.anchors.embeddings),
     }
     return meta, arrays, texts
 
@@ -82,18 +80,9 @@ def from_state(
             group: kind(*(arrays[f"{group}.{name}"] for name in names)) for group, kind, names in _GROUPS
         }
         vocabulary, anchors = _features(meta, arrays, texts)
-        rotate = None
-        if "rotate.phases" in arrays:
-            prefix = "rotate."
-            parts = {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
-            lines = {
-                name[len(prefix) :]: found for name, found in texts.items() if name.startswith("rotate-")
-            }
-            rotate = RotatE.from_state(parts, lines)
-        relevance = meta["relevance"]
-        linear, radial, constant, noise = relevance["scales"]
-        weights = {name: relevance["weights"][name] for name in anchors.groups}
-        read = frozenset(relevance["read"])
+        tastes, popularity = (
+            _relevance(meta["relevance"][name], anchors) for name in ("tastes", "popularity")
+        )
         return Posterior(
             PosteriorSettings(**meta["settings"]),
             RatingScale(*meta["scale"]),
@@ -103,16 +92,22 @@ def from_state(
             groups["items"],
             groups["blend"],
             vocabulary,
-            rotate,
-            Relevance(weights, read, linear, radial, constant, noise),
-            anchors,
-            arrays["map.weights"],
-            arrays["map.mean"],
+            Newcomers(anchors, tastes, popularity, *(arrays[f"newcomers.{name}"] for name in _MAPS)),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ModelFormatError(
             f"not the state of a posterior model: {error!r}", mend="train it again"
         ) from error
+
+
+def _told(relevance: Relevance) -> dict[str, Any]:
+    scales = [relevance.linear, relevance.radial, relevance.constant, relevance.noise]
+    return {"weights": relevance.weights, "read": sorted(relevance.read), "scales": scales}
+
+
+def _relevance(told: Mapping[str, Any], anchors: ItemFeatures) -> Relevance:
+    weights = {group: told["weights"][group] for group in anchors.groups if group in told["weights"]}
+    return Relevance(weights, frozenset(told["read"]), *told["scales"])
 
 
 def _features(
@@ -125,8 +120,9 @@ def _features(
         columns[group] = {key: (at, float(rarity[at])) for at, key in enumerate(keys)}
         parts = tuple(arrays[f"facts.{place}.{part}"] for part in ("data", "indices", "indptr"))
         facts[group] = sparse.csr_matrix(parts, shape=(count, len(keys)))
-    numbers = {name: arrays[f"numbers.{place}"] for place, name in enumerate(meta["numbers"])}
+    numbers = {name: arrays[f"numbers.{place}"] for place, (name, *_) in enumerate(meta["numbers"])}
     embeddings = {name: arrays[f"embeddings.{place}"] for place, name in enumerate(meta["embeddings"])}
-    scales = {name: (float(mean), float(deviation)) for name, (mean, deviation) in meta["numbers"].items()}
-    read = frozenset(meta["relevance"]["read"])
-    return Vocabulary(columns, scales, read), ItemFeatures(count, facts, numbers, embeddings)
+    scales = {name: (float(mean), float(deviation)) for name, mean, deviation in meta["numbers"]}
+    return Vocabulary(columns, scales, frozenset(meta["read"])), ItemFeatures(
+        count, facts, numbers, embeddings
+    )

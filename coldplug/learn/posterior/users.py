@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,10 @@ from coldplug.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class ItemVectors:
-    """Vectors of all items: `values` and `keys` (n, dim), `bias` (n,), `rows` (n, rank).
+    """Vectors of all items: `values` and `keys` (n, dim), `bias` (n,), `rows` and `likings` (n, rank).
 
+    `likings` are the rows that a user's likes are held against: those of an anchor are its rows, those of a new item are
+    put together from direction and popularity (`newcomers.py`), while its `rows` are the expectation.
     `column` (n,) is the item's column among the anchors, -1 for a new item, whose vectors are predicted.
     """
 
@@ -23,6 +26,7 @@ class ItemVectors:
     keys: FloatArray
     bias: FloatArray
     rows: FloatArray
+    likings: FloatArray
     column: IntArray
 
     def expected_keys(self, moments: Moments, size: int, support: IntArray) -> FloatArray:
@@ -31,9 +35,11 @@ class ItemVectors:
         A new item has no weights of its own; those of the anchors, regressed on their rows, stand in.
         """
         column = self.column[support]
-        known = moments.keys[size][np.maximum(column, 0)]
-        guessed = self.rows[support] @ moments.bridge[size]
-        return np.where((column >= 0)[:, None], known, guessed)
+        keys = moments.keys[size][np.maximum(column, 0)]
+        new = column < 0
+        if new.any():
+            keys[new] = self.rows[support[new]] @ moments.bridge[size]
+        return keys
 
 
 @dataclass(frozen=True)
@@ -49,18 +55,6 @@ class UserVectors:
     likes: FloatArray
     support_size: int
 
-    def parts(self, items: ItemVectors, chosen: IntArray) -> FloatArray:
-        """(1 + k, n_chosen, len(PARTS)): what the prior and each support item add to each part of each score."""
-        rows, values = items.rows[chosen], items.values[chosen]
-        out = np.zeros((len(self.user), len(chosen), len(PARTS)), np.float32)
-        out[:, :, 0] = self.expected @ rows.T
-        out[:, :, 1] = self.user @ values.T
-        out[0, :, 2] = items.bias[chosen]
-        out[:, :, 3] = self.likes @ rows.T
-        out[:, :, 4] = self.likes[:, :COARSE] @ rows[:, :COARSE].T
-        out[0, :, 5] = 1.0
-        return out
-
     def total(self) -> UserVectors:
         """The same user with the parts summed: one row each."""
         return UserVectors(
@@ -70,17 +64,35 @@ class UserVectors:
     def scores(self, items: ItemVectors, chosen: IntArray, blend: Blend) -> FloatArray:
         """(1 + k, n_chosen) what the prior and each support item add to the score; the column sums are the scores."""
         anchor, new = blend.at(self.support_size)
-        rows, values, kind = items.rows[chosen], items.values[chosen], items.column[chosen] < 0
+        kind = items.column[chosen] < 0
         out = np.empty((len(self.user), len(chosen)), np.float32)
         for weights, mine in ((anchor, ~kind), (new, kind)):
             if not mine.any():
                 continue
-            row_vector = weights[0] * self.expected + weights[3] * self.likes
-            row_vector[:, :COARSE] += weights[4] * self.likes[:, :COARSE]
-            part = row_vector @ rows[mine].T + (weights[1] * self.user) @ values[mine].T
-            part[0] += weights[2] * items.bias[chosen[mine]] + weights[5]
+            picked = chosen[mine]
+            part = (weights[0] * self.expected) @ items.rows[picked].T
+            part += (weights[1] * self.user) @ items.values[picked].T
+            part[0] += weights[2] * items.bias[picked] + weights[5]
+            if weights[3] or weights[4]:
+                likes = weights[3] * self.likes
+                likes[:, :COARSE] += weights[4] * self.likes[:, :COARSE]
+                part += likes @ items.likings[picked].T
             out[:, mine] = part
         return out
+
+
+def score_parts(users: Sequence[UserVectors], items: ItemVectors) -> FloatArray:
+    """(n_users, n_items, len(PARTS)) the parts of the scores of all items, for users whose support has been summed."""
+    expected = np.concatenate([user.expected for user in users])
+    likes = np.concatenate([user.likes for user in users])
+    out = np.empty((len(users), len(items.bias), len(PARTS)), np.float32)
+    out[:, :, 0] = expected @ items.rows.T
+    out[:, :, 1] = np.concatenate([user.user for user in users]) @ items.values.T
+    out[:, :, 2] = items.bias
+    out[:, :, 3] = likes @ items.likings.T
+    out[:, :, 4] = likes[:, :COARSE] @ items.likings[:, :COARSE].T
+    out[:, :, 5] = 1.0
+    return out
 
 
 def user_vectors(

@@ -2,65 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from coldplug.learn.posterior.blend import SIZES, Blend, fit_weights
-from coldplug.learn.posterior.users import ItemVectors, user_vectors
+from coldplug.learn.posterior.blend import SIZES, Blend, Episodes, fit_weights
+from coldplug.learn.posterior.users import ItemVectors, score_parts, user_vectors
 from coldplug.learn.posterior.userside import UserSide
-from coldplug.types import FloatArray, IntArray
+from coldplug.types import IntArray
 
 FOLDS = 5
 """Parts of the anchors, each once standing in for new items."""
-_USERS = 400
-_CELLS = 1_500_000
+_USERS = 1000
+_CELLS = 3_000_000
 """Scores held at once, in users times items."""
 _LEAST_QUERY = 5
 _LEAST_USERS = 10
 
 
-def fit_blend(side: UserSide, folds: list[tuple[IntArray, ItemVectors]], seed: int) -> Blend:
+def fit_blend(side: UserSide, folds: Sequence[IntArray], predicted: ItemVectors, seed: int) -> Blend:
     """Weights of the parts of a score, one size after another.
 
     Args:
         side: of the users; its held-out moments and vectors are those that are weighed.
-        folds: for each fold, the anchors' columns that stand in for new items, and the vectors of all anchors with those
-            predicted (their `column` is -1).
+        folds: the anchors' columns, in parts that stand in for new items together.
+        predicted: the vectors of all anchors, each fold's predicted from the others.
     """
     blend = Blend.start()
     rng = np.random.default_rng(seed)
     most = int(np.clip(_CELLS // side.profiles.shape[1], 20, _USERS))
     before = (blend.anchor[0], blend.new[0])
     for place, size in enumerate(SIZES):
-        drawn = _episodes(side, folds, rng.permutation(side.held_out)[:most], size, rng)
+        drawn = _episodes(side, predicted, rng.permutation(side.held_out)[:most], size, rng)
         if drawn is not None:
-            before = fit_weights(*drawn, before)
+            before = fit_weights(drawn, folds, before)
         blend.anchor[place], blend.new[place] = before
     return blend
 
 
 def _episodes(
-    side: UserSide,
-    folds: list[tuple[IntArray, ItemVectors]],
-    chosen: IntArray,
-    size: int,
-    rng: np.random.Generator,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None:
-    """One episode a held-out user with enough likes: parts, new, targets, allowed, as `fit_weights` takes them."""
+    side: UserSide, predicted: ItemVectors, chosen: IntArray, size: int, rng: np.random.Generator
+) -> Episodes | None:
+    """One episode a held-out user with enough likes."""
     profiles = side.profiles
     everything = np.arange(profiles.shape[1])
-    parts, new, targets, allowed = [], [], [], []
-    for turn, row in enumerate(chosen):
-        block, vectors = folds[turn % len(folds)]
+    held = side.held_vectors
+    own = ItemVectors(held.values, held.keys, held.bias, side.basis, side.basis, everything)
+    users, targets, allowed = [], [], []
+    for row in chosen:
         liked = profiles.liked[row].indices
-        candidates = np.setdiff1d(liked, block)
-        if len(candidates) < size or len(liked) < size + _LEAST_QUERY:
+        if len(liked) < size + _LEAST_QUERY:
             continue
-        support = rng.choice(candidates, size, replace=False)
+        support = rng.choice(liked, size, replace=False)
         grades = profiles.grades[row].toarray().ravel()
-        user = user_vectors(
+        adapted = user_vectors(
             side.held_moments,
             side.held_model,
-            vectors,
+            own,
             side.attributes[row],
             support,
             grades[support],
@@ -69,12 +67,11 @@ def _episodes(
         target = np.zeros(len(everything), np.float32)
         target[liked] = grades[liked]
         target[support] = 0
-        open_to = np.ones(len(everything), np.float32)
-        open_to[support] = 0
-        parts.append(user.total().parts(vectors, everything)[0])
-        new.append((vectors.column < 0).astype(np.float32))
+        users.append(adapted.total())
         targets.append(target)
-        allowed.append(open_to)
-    if len(parts) < _LEAST_USERS:
+        allowed.append(~np.isin(everything, support))
+    if len(users) < _LEAST_USERS:
         return None
-    return np.stack(parts), np.stack(new), np.stack(targets), np.stack(allowed)
+    return Episodes(
+        score_parts(users, own), score_parts(users, predicted), np.stack(targets), np.stack(allowed)
+    )
