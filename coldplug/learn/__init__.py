@@ -15,6 +15,8 @@ METHODS: dict[str, str] = {
     "fomaml": "coldplug.learn.meta.maml:FOMAML",
     "melu": "coldplug.learn.meta.maml:MeLU",
     "maml-gru": "coldplug.learn.meta.maml_gru:MAMLGRU",
+    "metakg": "coldplug.learn.meta.metakg:MetaKG",
+    "metakg-relation": "coldplug.learn.meta.metakg:MetaKGRelation",
     "proto": "coldplug.learn.meta.proto:Proto",
     "matching": "coldplug.learn.meta.matching:Matching",
     "mecos": "coldplug.learn.meta.mecos:Mecos",

@@ -18,6 +18,9 @@ from coldplug.store import load_folder, save_folder
 from coldplug.types import Query
 
 
+INNER = {"steps": 40, "batch": 32, "dim": 8, "hidden": 8, "rate": 0.02}
+
+
 class MetaContract(LearnerContract):
     """The contract, and what the shared door adds to it."""
 
@@ -95,14 +98,17 @@ class TestMecos(MetaContract):
 
 
 class TestMAML(MetaContract):
+    settings = INNER
     name = "maml"
 
 
 class TestFOMAML(MetaContract):
+    settings = INNER
     name = "fomaml"
 
 
 class TestMeLU(MetaContract):
+    settings = INNER
     name = "melu"
 
 
@@ -113,6 +119,14 @@ class TestMAMLGRU(MetaContract):
 
 class TestTwoTower(MetaContract):
     name = "twotower"
+
+
+class TestMetaKG(MetaContract):
+    name = "metakg"
+
+
+class TestMetaKGRelation(MetaContract):
+    name = "metakg-relation"
 
 
 class TestDropoutNet(MetaContract):

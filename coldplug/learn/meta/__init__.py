@@ -17,6 +17,7 @@ proto.py                         prototypes of what was liked and of what was no
 matching.py                      attention of an item over the support
 mecos.py                         a sequence encoder over the support
 maml.py                          maml, fomaml and melu: steps of gradient on the support; inner.py takes them, vectorised
+metakg.py                        what all share of the graph, and what each user takes from it; the user as a relation of it
 maml_gru.py                      a GRU that carries the adaptation from click to click
 
 The modules import torch; each is imported when its method is asked for, by its name in coldplug.learn.METHODS.

@@ -141,6 +141,10 @@ class ContentMap:
         """(graph.n_items, width) for any graph: what the training did not know of counts as missing."""
         return Features.of(graph, self.vocabulary, self.has_text).times(self.matrix) - self.shift
 
+    def facts(self, graph: ItemGraph) -> sparse.csr_matrix:
+        """(graph.n_items, n_values) the facts alone, weighed as in the content."""
+        return Features.of(graph, self.vocabulary, False).facts
+
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:
         """JSON-able settings, arrays, lists of texts."""
         columns = self.vocabulary.columns

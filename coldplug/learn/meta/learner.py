@@ -13,7 +13,7 @@ from scipy import sparse
 from coldplug.encode.attributes import AttributeEncoder
 from coldplug.errors import ModelFormatError
 from coldplug.learn.meta.content import ContentMap
-from coldplug.learn.meta.network import ItemInputs, Known, Network, Sizes
+from coldplug.learn.meta.network import Facts, ItemInputs, Known, Network, Sizes
 from coldplug.learn.meta.settings import MetaSettings, checked
 from coldplug.learn.meta.tasks import Episodes, Ratings, padded
 from coldplug.learn.posterior.profiles import Profiles, RatingScale
@@ -24,6 +24,7 @@ from plugbase.errors import UserError
 _MOST_ANCHORS = 50_000
 _CELLS = 16_000_000
 """Numbers held at once while scoring."""
+_CSR = ("data", "indices", "indptr")
 
 
 def _silent(text: str) -> None:
@@ -47,10 +48,11 @@ class MetaLearner:
         network: Network,
         content: FloatArray,
         column: IntArray,
+        facts: sparse.csr_matrix,
     ) -> None:
         self.settings, self.scale, self.ratings, self.encoder = settings, scale, ratings, encoder
         self.content_map, self.network = content_map, network.eval()
-        self.content, self.column = content, column
+        self.content, self.column, self.facts = content, column, facts
 
     @classmethod
     def fit(
@@ -94,7 +96,8 @@ class MetaLearner:
         column = np.full(data.graph.n_items, -1, np.int64)
         column[profiles.anchors] = np.arange(len(profiles.anchors))
         values = seen_values(data, profiles, column, ratings)
-        sizes = Sizes(content_map.width, encoder.width, len(profiles.anchors))
+        facts = content_map.facts(data.graph)
+        sizes = Sizes(content_map.width, encoder.width, len(profiles.anchors), _relations(content_map))
         learner = cls(
             settings,
             scale,
@@ -104,12 +107,14 @@ class MetaLearner:
             cls.network_class(settings, sizes),
             content,
             column,
+            facts,
         )
         note("training")
         known = Known(
             torch.from_numpy(_popularity(profiles, values, settings.loss)),
             torch.from_numpy(content[profiles.anchors]),
             torch.from_numpy(attributes),
+            listed(facts[profiles.anchors]),
             profiles,
             values,
         )
@@ -163,6 +168,7 @@ class MetaLearner:
             torch.from_numpy(np.maximum(column, 0)),
             torch.from_numpy(own if known is None else own * known),
             torch.from_numpy(own if met is None else own * met),
+            listed(self.facts[items]) if self.network.reads_facts else None,
         )
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
@@ -198,12 +204,15 @@ class MetaLearner:
     def add_items(self, graph: ItemGraph) -> None:
         """Append items described by a graph of their own; they score from their content, nothing is retrained."""
         self.content = np.concatenate([self.content, self.content_map.rows(graph)])
+        self.facts = sparse.vstack([self.facts, self.content_map.facts(graph)], format="csr")
         self.column = np.concatenate([self.column, np.full(graph.n_items, -1, np.int64)])
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:
         """JSON-able settings, arrays, and lists of texts: what a model folder holds."""
         meta, arrays, texts = self.content_map.to_state()
         arrays |= {"items.content": self.content, "items.column": self.column}
+        if self.network.reads_facts:
+            arrays |= {f"items.facts.{part}": getattr(self.facts, part) for part in _CSR}
         arrays |= {
             f"network.{name}": tensor.detach().numpy() for name, tensor in self.network.state_dict().items()
         }
@@ -231,7 +240,8 @@ class MetaLearner:
             scale = RatingScale(*meta["scale"])
             encoder = AttributeEncoder.from_state(meta["attributes"])
             content_map = ContentMap.from_state(meta["content"], arrays, texts)
-            sizes = Sizes(content_map.width, encoder.width, int(meta["anchors"]))
+            relations = _relations(content_map)
+            sizes = Sizes(content_map.width, encoder.width, int(meta["anchors"]), relations)
             with torch.random.fork_rng(devices=[]):
                 network = cls.network_class(settings, sizes)
             prefix = "network."
@@ -245,11 +255,29 @@ class MetaLearner:
             content, column = np.array(arrays["items.content"]), np.array(arrays["items.column"])
             if content.shape != (len(column), content_map.width):
                 raise ValueError(f"content of shape {content.shape}")
-            return cls(settings, scale, ratings, encoder, content_map, network, content, column)
+            facts = sparse.csr_matrix((len(column), sum(relations)), dtype=np.float32)
+            if network.reads_facts:
+                parts = tuple(np.array(arrays[f"items.facts.{part}"]) for part in _CSR)
+                facts = sparse.csr_matrix(parts, shape=facts.shape)
+            return cls(settings, scale, ratings, encoder, content_map, network, content, column, facts)
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise ModelFormatError(
                 f"not the state of a {cls.name} model: {error!r}", mend="train it again"
             ) from error
+
+
+def _relations(content_map: ContentMap) -> tuple[int, ...]:
+    return tuple(len(values) for values in content_map.vocabulary.columns.values())
+
+
+def listed(facts: sparse.csr_matrix) -> Facts:
+    """Sparse rows as a network is given them."""
+    rows = np.repeat(np.arange(facts.shape[0]), np.diff(facts.indptr))
+    return Facts(
+        torch.from_numpy(rows),
+        torch.from_numpy(facts.indices.astype(np.int64)),
+        torch.from_numpy(facts.data.astype(np.float32)),
+    )
 
 
 def seen_values(

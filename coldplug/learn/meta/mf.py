@@ -9,7 +9,8 @@ expects from the attributes, and the support as noisy observations of value_s . 
 
     u = m(x) + S K' (K S K' + noise I)^-1 (y - K m(x))
 
-The noise grows with the root of the support's size, since the likes of one user are not independent observations. An item never met has the vector that a ridge regression expects from its content.
+The noise grows with the root of the support's size, since the likes of one user are not independent observations. An item
+never met has the vector that a ridge regression expects from its content.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ class Sizes:
     attributes: int
     anchors: int
     """Items with a learned vector of their own."""
+    relations: tuple[int, ...] = ()
+    """Values of each relation that connect items, in the order of the columns of the facts."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,16 @@ class ItemInputs:
     """(n,) 1 where the item's own vector counts when it is ranked, 0 where its content must do."""
     met: torch.Tensor
     """(n,) the same where the item stands in a support."""
+    facts: Facts | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts of a list of items, (n_facts,) each: position of the item, column of the value, weight."""
+
+    items: torch.Tensor
+    values: torch.Tensor
+    weights: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,8 @@ class Known:
     """(n_anchors, width) of the anchors."""
     attributes: torch.Tensor
     """(n_users, n_attributes)."""
+    facts: Facts
+    """Of the anchors."""
     profiles: Profiles
     values: sparse.csr_matrix
     """(n_users, n_anchors) what the learners see of each rating; stored wherever there is one."""
@@ -101,6 +115,8 @@ class Network(nn.Module):
     """Numbers held at once for one score; what a batch of queries is cut by."""
     keys = True
     """Whether a support item has another vector than an item to be ranked."""
+    reads_facts = False
+    """Whether the facts themselves are read, beside the content that was made from them."""
 
     def __init__(self, settings: MetaSettings, sizes: Sizes) -> None:
         super().__init__()
