@@ -2,12 +2,11 @@
 
 Inputs are the vectors of a matrix factorisation and the content, of item and of user. In training one or the other vector
 is put to zero at random and the network has to give the factorisation's own score all the same, so that at run time an item
-or a user that the factorisation never saw is a case like others (eq. 3):
+or a user that the factorisation never saw is a case like others:
 
     minimise (U_u . V_i - f(U_u or 0, attributes) . g(V_i or 0, content))^2
 
-A user who is met after the factorisation gets the mean vector of their support in place of U_u (section 4.2, the
-"transform"), and that is what training gives the network too. After it has learned to copy the factorisation it is told
+A user who is met after the factorisation gets the mean vector of their support in place of U_u, and that is what training gives the network too. After it has learned to copy the factorisation it is told
 what was really liked, by the same loss as all learners here; `imitate` is the share of the steps for the former.
 """
 

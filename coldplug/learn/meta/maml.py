@@ -1,7 +1,7 @@
 """Learning by gradient from the support: MAML, its first-order form, and MeLU, in which only the decision layers move.
 
 All three score an item by the same small network over the user's and the item's vectors (MeLU: Lee, Im, Jang, Cho and
-Chung 2019, section 3.2), here with the item's vector handed on to the last layer as well, so that its weights are a user
+Chung 2019), here with the item's vector handed on to the last layer as well, so that its weights are a user
 vector:
 
     u = A x + a        v = W content + own        h = relu(V2 relu(V1 v + U1 u + b1) + b2)        score = w . [h, v] + bias
@@ -10,7 +10,7 @@ and all take the same inner steps on the support (inner.py):
 
 * maml: every layer moves, the projections A and W of attributes and content too (Finn, Abbeel and Levine 2017);
 * fomaml: the same without second derivatives;
-* melu: embeddings stay as they are, the decision layers move (Lee et al., section 3.3).
+* melu: embeddings stay as they are, the decision layers move (Lee et al.).
 
 The support's loss under clicks is a multinomial one, each support item against a background of items drawn once: without
 others beside it a click alone would only say that the user likes things. Divided by k + c with c learned, so that one

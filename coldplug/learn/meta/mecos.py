@@ -1,7 +1,7 @@
 """A sequence encoder over the support and a matching processor, after Mecos (Zheng, Liu, Li and Wu 2021).
 
 The support is a sequence: self-attention (Vaswani et al. 2017) over the items' keys, each with a learned vector for how
-long ago it came, counted from the latest. A matching processor (Mecos, section 4.3; an LSTM that attends to the support at
+long ago it came, counted from the latest. A matching processor (an LSTM that attends to the support at
 each of a few steps) starts from what the attributes say and reads the sequence into the user's vector, beside the mean of
 the keys.
 

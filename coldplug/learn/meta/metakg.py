@@ -1,6 +1,6 @@
 """Meta-learning on the knowledge graph: what all users share of it, and what each takes from it.
 
-After MetaKG (Du, Zhu, Yao, Zhang and Wang 2022), which has two meta-learners over one graph of users, items and facts:
+After MetaKG (Du, Zhu, Chen, Fang and Gao 2022), which has two meta-learners over one graph of users, items and facts:
 
 * knowledge-aware: vectors of values, learned from all users together; an item's vector along a relation is the sum of the
   vectors of its values, t_ig = sum of w_f e_f over its facts of relation g;
