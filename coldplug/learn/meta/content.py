@@ -56,8 +56,8 @@ class Features:
             found.facts[group] * (_READ**0.5 if group in vocabulary.read else share)
             for group in vocabulary.columns
         ]
-        none = sparse.csr_matrix((graph.n_items, 0), dtype=np.float32)
-        facts = sparse.hstack([none, *rows], format="csr").astype(np.float32)
+        none = sparse.csr_matrix(np.zeros((graph.n_items, 0), np.float32))
+        facts = sparse.csr_matrix(sparse.hstack([none, *rows]), dtype=np.float32)
         binned = [
             np.nan_to_num(np.exp(-((found.numbers[name][:, None] - _BINS) ** 2) / 0.6), nan=0.0)
             for name in vocabulary.numbers

@@ -6,14 +6,17 @@ or a user that the factorisation never saw is a case like others:
 
     minimise (U_u . V_i - f(U_u or 0, attributes) . g(V_i or 0, content))^2
 
-A user who is met after the factorisation gets the mean vector of their support in place of U_u, and that is what training gives the network too. After it has learned to copy the factorisation it is told
-what was really liked, by the same loss as all learners here; `imitate` is the share of the steps for the former.
+A user who is met after the factorisation gets the mean vector of their support in place of U_u, and that is what training
+gives the network too. After it has learned to copy the factorisation it is told what was really liked, by the same loss as
+all learners here; `imitate` is the share of the steps for the former.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from pydantic import Field
+from scipy import sparse
 from torch import nn
 
 from coldplug.learn.meta.learner import MetaLearner
@@ -58,8 +61,7 @@ class DropoutNetwork(VectorNetwork):
         of_ratings = self.settings.loss == "ratings"
         if of_ratings:  # a factorisation of clicks has the popularity in its vectors
             super().begin(known)
-        marks = known.values if of_ratings else known.profiles.liked
-        marks = marks.astype("float64")
+        marks = sparse.csr_matrix(known.values if of_ratings else known.profiles.liked, dtype=np.float64)
         if of_ratings:
             marks.data -= known.popularity.numpy()[marks.indices]
         users, items = als(

@@ -48,7 +48,7 @@ class MetaLearner:
         network: Network,
         content: FloatArray,
         column: IntArray,
-        facts: sparse.csr_matrix,
+        facts: sparse.csr_matrix | None,
     ) -> None:
         self.settings, self.scale, self.ratings, self.encoder = settings, scale, ratings, encoder
         self.content_map, self.network = content_map, network.eval()
@@ -107,7 +107,7 @@ class MetaLearner:
             cls.network_class(settings, sizes),
             content,
             column,
-            facts,
+            facts if cls.network_class.reads_facts else None,
         )
         note("training")
         known = Known(
@@ -168,7 +168,7 @@ class MetaLearner:
             torch.from_numpy(np.maximum(column, 0)),
             torch.from_numpy(own if known is None else own * known),
             torch.from_numpy(own if met is None else own * met),
-            listed(self.facts[items]) if self.network.reads_facts else None,
+            None if self.facts is None else listed(self.facts[items]),
         )
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
@@ -204,14 +204,16 @@ class MetaLearner:
     def add_items(self, graph: ItemGraph) -> None:
         """Append items described by a graph of their own; they score from their content, nothing is retrained."""
         self.content = np.concatenate([self.content, self.content_map.rows(graph)])
-        self.facts = sparse.vstack([self.facts, self.content_map.facts(graph)], format="csr")
+        if self.facts is not None:
+            grown = sparse.vstack([self.facts, self.content_map.facts(graph)])
+            self.facts = sparse.csr_matrix(grown)
         self.column = np.concatenate([self.column, np.full(graph.n_items, -1, np.int64)])
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:
         """JSON-able settings, arrays, and lists of texts: what a model folder holds."""
         meta, arrays, texts = self.content_map.to_state()
         arrays |= {"items.content": self.content, "items.column": self.column}
-        if self.network.reads_facts:
+        if self.facts is not None:
             arrays |= {f"items.facts.{part}": getattr(self.facts, part) for part in _CSR}
         arrays |= {
             f"network.{name}": tensor.detach().numpy() for name, tensor in self.network.state_dict().items()
@@ -255,10 +257,10 @@ class MetaLearner:
             content, column = np.array(arrays["items.content"]), np.array(arrays["items.column"])
             if content.shape != (len(column), content_map.width):
                 raise ValueError(f"content of shape {content.shape}")
-            facts = sparse.csr_matrix((len(column), sum(relations)), dtype=np.float32)
+            facts = None
             if network.reads_facts:
                 parts = tuple(np.array(arrays[f"items.facts.{part}"]) for part in _CSR)
-                facts = sparse.csr_matrix(parts, shape=facts.shape)
+                facts = sparse.csr_matrix(parts, shape=(len(column), sum(relations)))
             return cls(settings, scale, ratings, encoder, content_map, network, content, column, facts)
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise ModelFormatError(

@@ -1,10 +1,11 @@
 """Learning by gradient from the support: MAML, its first-order form, and MeLU, in which only the decision layers move.
 
 All three score an item by the same small network over the user's and the item's vectors (MeLU: Lee, Im, Jang, Cho and
-Chung 2019), here with the item's vector handed on to the last layer as well, so that its weights are a user
-vector:
+Chung 2019), here with the inner product of the two beside it and the item's vector handed on to the last layer, so that the
+weights there are a user vector too:
 
-    u = A x + a        v = W content + own        h = relu(V2 relu(V1 v + U1 u + b1) + b2)        score = w . [h, v] + bias
+    u = A x + a        v = W content + own        h = relu(V2 relu(V1 v + U1 u + b1) + b2)
+    score = w . [h, v] + u . v + bias
 
 and all take the same inner steps on the support (inner.py):
 
@@ -163,7 +164,8 @@ class DecisionNetwork(Network):
         item = content @ layer["content"] + own
         hidden = torch.relu(item @ layer["first"] + user @ layer["first_user"] + layer["first_bias"])
         hidden = torch.relu(hidden @ layer["second"] + layer["second_bias"])
-        return hidden @ layer["last"][: self.settings.hidden] + item @ layer["last"][self.settings.hidden :]
+        width = self.settings.hidden
+        return hidden @ layer["last"][:width] + item @ (layer["last"][width:] + user)
 
 
 class WholeNetwork(DecisionNetwork):

@@ -160,10 +160,10 @@ def _solved(marks: sparse.csr_matrix, other: Array, alpha: float | None, ridge: 
     out = np.empty((marks.shape[0], dim))
     for start in range(0, marks.shape[0], _BLOCK):
         part = slice(start, start + _BLOCK)
-        half = (pattern[part] @ outer) * (1.0 if alpha is None else alpha)
+        half = np.asarray(pattern[part] @ outer) * (1.0 if alpha is None else alpha)
         grams = np.empty((len(half), dim, dim))
         grams[:, upper[0], upper[1]] = grams[:, upper[1], upper[0]] = half
-        wanted = (marks[part] @ other) * (1.0 if alpha is None else 1 + alpha)
+        wanted = np.asarray(marks[part] @ other) * (1.0 if alpha is None else 1 + alpha)
         out[part] = np.linalg.solve(grams + base, wanted[..., None])[..., 0]
     return out
 

@@ -1,8 +1,8 @@
 """Zero shot by prototypes: each attribute value stands for what those who have it like, and a user for a mix of these.
 
 A group is the users who share an attribute value; its prototype is the mean vector of the items that the group likes, over
-and above what everybody likes (after Snell et al. 2017, where a class without examples has a prototype made
-from its description). A user's vector is the sum of their groups' prototypes, each with a learned weight and a learned correction:
+and above what everybody likes (after Snell et al. 2017, where a class without examples has a prototype made from its
+description). A user's vector is the sum of their groups' prototypes, each with a learned weight and a learned correction:
 
     c_g = sum over items of (p(item | group g) - p(item)) / p(item)^(1/2) value_item
     u = sum over g of x_g (a_g c_g + d_g)
