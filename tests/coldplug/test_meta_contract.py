@@ -17,7 +17,7 @@ from coldplug.read.select import only_items
 from coldplug.store import load_folder, save_folder
 from coldplug.types import Query
 
-INNER = {"steps": 80, "batch": 64, "dim": 16, "hidden": 16, "inner_steps": 1}
+INNER = {"steps": 80, "batch": 64, "dim": 16, "hidden": 16, "inner_steps": 1, "rate": 0.01}
 
 
 class MetaContract(LearnerContract):

@@ -136,8 +136,8 @@ class MetaLearner:
         )
         rng = np.random.default_rng(seed)
         weights = [weight for weight in network.parameters() if weight.requires_grad]
-        content = [network.encoder.content.weight]
-        rest = [weight for weight in weights if weight is not content[0]]
+        content = network.of_content()
+        rest = [weight for weight in weights if all(weight is not other for other in content)]
         groups = [{"params": content, "weight_decay": settings.decay}, {"params": rest}]
         adam = torch.optim.AdamW(groups, lr=settings.rate, weight_decay=0.0, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(

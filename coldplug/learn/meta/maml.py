@@ -100,6 +100,10 @@ class DecisionNetwork(Network):
         self.background.copy_(drawn)
         self.background_content.copy_(known.content[drawn])
 
+    def of_content(self) -> list[nn.Parameter]:
+        """The projection of the content, and the biases."""
+        return [*super().of_content(), self.layers["content"]]
+
     def encode(self, inputs: ItemInputs) -> Items:
         """Content as it is and the items' own vectors beside it: the projection of the content may move."""
         own, bias = self.encoder.own(inputs.column), self.encoder.own_bias(inputs.column)[:, 0]

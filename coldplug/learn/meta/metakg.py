@@ -74,6 +74,10 @@ class GraphNetwork(Network):
         super().begin(known)
         self.usual.index_add_(0, known.facts.values, known.facts.weights / self.sizes.anchors)
 
+    def of_content(self) -> list[nn.Parameter]:
+        """The vectors of values too."""
+        return [*super().of_content(), self.values]
+
     def encode(self, inputs: ItemInputs) -> Items:
         """An item is its vector along each relation and its own, side by side: (n, (n_relations + 1) dim)."""
         assert inputs.facts is not None

@@ -129,6 +129,10 @@ class Network(nn.Module):
         with torch.no_grad():
             self.encoder.own_bias.weight[:, 0] = known.popularity
 
+    def of_content(self) -> list[nn.Parameter]:
+        """The weights that turn content into vectors, which decay: new items rest on them alone."""
+        return [self.encoder.content.weight]
+
     def encode(self, inputs: ItemInputs) -> Items:
         """The items' vectors."""
         found: Items = self.encoder(inputs)
