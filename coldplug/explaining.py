@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from coldplug.catalogue import Catalogue
+from coldplug.learn import ExplainingLearner
 from coldplug.types import Query
-
-if TYPE_CHECKING:
-    from coldplug.learn.posterior import Posterior
 
 _FACTS = 5
 _ALIKE = 3
@@ -73,7 +71,7 @@ class Explanation:
         return asdict(self)
 
 
-def explained(learner: Posterior, catalogue: Catalogue, query: Query, item: int) -> Explanation:
+def explained(learner: ExplainingLearner, catalogue: Catalogue, query: Query, item: int) -> Explanation:
     """Take the score of one item for one user apart."""
     one = np.array([item])
     base, attributes, support = learner.contributions(query, item)
@@ -102,7 +100,7 @@ def explained(learner: Posterior, catalogue: Catalogue, query: Query, item: int)
     return Explanation(catalogue.item_ids[item], catalogue.titles[item], score, float(prior), reasons, alike)
 
 
-def _nearest(learner: Posterior, catalogue: Catalogue, item: int) -> list[tuple[int, float]]:
+def _nearest(learner: ExplainingLearner, catalogue: Catalogue, item: int) -> list[tuple[int, float]]:
     """The items with interactions that share the most with a new one: (item, sum of the shared facts' weights)."""
     likeness: dict[int, float] = {}
     for (relation, iri), fact in catalogue.facts(item).items():

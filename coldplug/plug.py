@@ -10,19 +10,17 @@ from dataclasses import asdict, dataclass
 from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from coldplug.catalogue import Catalogue
 from coldplug.errors import ModelFormatError, UnknownItemError
 from coldplug.explaining import Explanation, Reason, explained
+from coldplug.learn import TRAINABLE, ExplainingLearner, TrainableLearner, trainable_class
 from coldplug.store import load_folder
 from coldplug.types import Attributes, FloatArray, IntArray, ItemGraph, Query
 from plugbase.errors import UserError
-
-if TYPE_CHECKING:
-    from coldplug.learn.posterior import Posterior
 
 Support = Sequence[str | tuple[str, float]] | Mapping[str, float]
 """Items a user has met: ids, (id, rating) pairs, or id -> rating. An id alone is a like without a degree."""
@@ -33,7 +31,10 @@ _DECIMALS_THAT_ORDER = 5
 
 @dataclass(frozen=True)
 class Recommendation:
-    """An item to show, its score, and the reasons that speak for it, strongest first."""
+    """An item to show, its score, and the reasons that speak for it, strongest first.
+
+    `reasons` is empty where the model's method cannot say what its scores are made of.
+    """
 
     item_id: str
     title: str
@@ -48,9 +49,10 @@ class Recommendation:
 class Plug:
     """A loaded model. Scoring is thread-safe and allocates nothing but what the items asked for need."""
 
-    def __init__(self, learner: Posterior, catalogue: Catalogue, meta: Mapping[str, Any]) -> None:
+    def __init__(self, learner: TrainableLearner, catalogue: Catalogue, meta: Mapping[str, Any]) -> None:
         """Made by `coldplug.load`."""
         self._learner, self._catalogue, self.meta = learner, catalogue, meta
+        self._explains = learner if isinstance(learner, ExplainingLearner) else None
         self._adding = threading.Lock()
 
     @property
@@ -77,7 +79,8 @@ class Plug:
                 support.
 
         Returns:
-            (n_items,) float32 logits in the order of `item_ids`; higher is better; comparable within the call.
+            (n_items,) float32 in the order of `item_ids`; higher is better; comparable within the call. Logits, or
+            ratings where the method was trained with loss=ratings.
 
         Raises:
             UnknownItemError: ids that are of no item, unless unknown="nan".
@@ -158,9 +161,10 @@ class Plug:
         found = []
         for place in best:
             item = int(pool[place])
-            why = explained(self._learner, catalogue, query, item)
-            helpful = [reason for reason in why.reasons if reason.share > 0][:3]
-            found.append(Recommendation(why.item_id, why.title, float(scores[place]), helpful))
+            reasons = explained(self._explains, catalogue, query, item).reasons if self._explains else []
+            helpful = [reason for reason in reasons if reason.share > 0][:3]
+            ident, title = catalogue.item_ids[item], catalogue.titles[item]
+            found.append(Recommendation(ident, title, float(scores[place]), helpful))
         return found
 
     def explain(self, user_attrs: Attributes, item_id: str, support: Support | None = None) -> Explanation:
@@ -168,10 +172,16 @@ class Plug:
 
         Raises:
             UnknownItemError: the id is of no item.
+            UserError: the model's method cannot say what its scores are made of; `posterior` can.
         """
+        if self._explains is None:
+            raise UserError(
+                f"a model of method {self.meta['method']!r} cannot say what its scores are made of",
+                mend="train one that can: coldplug train --method posterior",
+            )
         catalogue = self._catalogue
         item = int(catalogue.find(_ids([item_id], "item_id"))[0])
-        return explained(self._learner, catalogue, _query(user_attrs, support, catalogue, "raise"), item)
+        return explained(self._explains, catalogue, _query(user_attrs, support, catalogue, "raise"), item)
 
     def add_items(self, items: str | PathLike[str] | ItemGraph | Sequence[Mapping[str, Any]]) -> int:
         """Make new items scorable from their facts and text, without retraining.
@@ -220,11 +230,16 @@ def load(path: str | PathLike[str]) -> Plug:
     Raises:
         ModelFormatError: it is no model, of an unknown format version, or was truncated or altered.
     """
-    from coldplug.learn.posterior.state import from_state
-
     meta, arrays, texts = load_folder(Path(path))
     try:
-        return Plug(from_state(meta["learner"], arrays, texts), Catalogue.from_state(arrays, texts), meta)
+        method = meta["method"]
+        if method not in TRAINABLE:
+            raise ModelFormatError(
+                f"{path} is of method {method!r}, which this version of coldplug does not know",
+                mend="install the version of coldplug that wrote it, or train the model again",
+            )
+        learner = trainable_class(method).from_state(meta["learner"], arrays, texts)
+        return Plug(learner, Catalogue.from_state(arrays, texts), meta)
     except KeyError as error:
         raise ModelFormatError(f"{path} has no {error}", mend="train the model again") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,12 +14,15 @@ import numpy as np
 
 from coldplug.catalogue import Catalogue
 from coldplug.errors import ModelFormatError
+from coldplug.learn import TRAINABLE, ExplainingLearner, trainable_class
 from coldplug.read import evidence_beside, find_beside, load_training_data
 from coldplug.store import save_folder
-from plugbase.errors import UserError, did_you_mean
+from plugbase.errors import UserError
 
-TRAINABLE = ("posterior",)
-"""Methods that make a model; the others are baselines, run by `coldplug evaluate`."""
+__all__ = ["TRAINABLE", "TrainSummary", "train_model"]
+
+_SWEPT = ("mf",)
+"""Methods that solve for all users at once: a pass is one of their `sweeps`, and there are no batches."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ class TrainSummary:
     anchors: int
     seconds: float
     relevance: list[tuple[str, float]]
-    """The weight of each relation, largest first: how much sharing a value says about sharing an audience."""
+    """The weight of each relation, largest first: how much sharing a value says about sharing an audience.
+
+    Empty where the method does not tell."""
     remarks: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -54,6 +60,7 @@ def train_model(
     seed: int = 0,
     note: Callable[[str], None] = lambda text: None,
     settings: Mapping[str, Any] | None = None,
+    epochs: int | None = None,
 ) -> TrainSummary:
     """Train a model and write it to a folder.
 
@@ -66,19 +73,17 @@ def train_model(
         positive_at: ratings from here on are positives; three quarters up the scale where not given.
         seed: of every random draw.
         note: called with the name of each stage as it begins.
-        settings: of the method.
+        settings: of the method; numbers may be texts.
+        epochs: passes over the users, in place of the setting that says how long the method trains.
 
     Raises:
-        UserError: a file is missing or wrong, or there is too little to learn from.
+        UserError: an unknown method or setting, a file is missing or wrong, or there is too little to learn from.
     """
-    from coldplug.learn.posterior import Posterior
-    from coldplug.learn.posterior.state import to_state
+    from coldplug.learn.settings import checked
 
-    if method not in TRAINABLE:
-        raise UserError(
-            f"no model can be trained by method {method!r}",
-            mend=did_you_mean(method, TRAINABLE) or f"methods: {', '.join(TRAINABLE)}",
-        )
+    kind = trainable_class(method)
+    chosen = dict(settings or {})
+    checked(kind.settings_class, chosen)
     if out.exists() and not (out / "model.json").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise ModelFormatError(f"{out} exists and is not a model", mend="name another folder, or remove it")
     began = time.perf_counter()
@@ -87,28 +92,44 @@ def train_model(
     beside = find_beside(graph)
     users, interactions = users or beside[0], interactions or beside[1]
     data = load_training_data(graph, users, interactions, positive_at, remarks=remarks)
-    learner = Posterior.fit(data, seed=seed, note=note, **(settings or {}))
+    n_users = len(np.unique(data.interactions.users))
+    if method in _SWEPT and "batch" in chosen:
+        remarks.append(f"{method} solves for all users at once; the setting batch changes nothing")
+    if epochs is not None:
+        batch = checked(kind.settings_class, chosen).model_dump()["batch"]
+        chosen |= _passes(method, epochs, n_users, batch)
+    learner = kind.fit(data, seed=seed, note=note, **chosen)
     note("writing the model")
-    meta, arrays, texts = to_state(learner)
+    meta, arrays, texts = learner.to_state()
     catalogue_arrays, catalogue_texts = Catalogue.of(data.graph, evidence_beside(graph)).to_state()
     inputs = {p.name: _sha256(p) for p in (graph, users, interactions) if p is not None}
     described = {"method": method, "seed": seed, "inputs": inputs, "learner": meta}
     save_folder(out, described, arrays | catalogue_arrays, texts | catalogue_texts)
     met = np.unique(data.interactions.items)
-    relevance = sorted(learner.newcomers.tastes.weights.items(), key=lambda pair: -pair[1])
+    told = learner.relevance() if isinstance(learner, ExplainingLearner) else {}
+    relevance = sorted(told.items(), key=lambda pair: -pair[1])
     return TrainSummary(
         out,
         method,
         data.graph.n_items,
         data.graph.n_items - len(met),
-        len(np.unique(data.interactions.users)),
+        n_users,
         len(data.interactions.items),
         int(data.positives().sum()),
-        learner.newcomers.anchors.count,
+        meta["anchors"],
         round(time.perf_counter() - began, 1),
         relevance,
         remarks,
     )
+
+
+def _passes(method: str, epochs: int, n_users: int, batch: int) -> dict[str, int]:
+    """The setting that makes a method see every user so many times, in batches or in whole sweeps."""
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        raise UserError(f"epochs={epochs!r}", mend="epochs must be a whole number from 1 up")
+    if method in _SWEPT:
+        return {"sweeps": epochs}
+    return {"steps": math.ceil(epochs * n_users / min(batch, max(n_users, 1)))}
 
 
 def _sha256(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ _RELATIONS_SHOWN = 8
     epilog="""\b
     Example:
       coldplug train --graph graph.ttl
-      coldplug train --graph graph.ttl --interactions clicks.csv --users people.csv -o model/"""
+      coldplug train --graph graph.ttl --interactions clicks.csv --users people.csv -o model/
+      coldplug train --graph graph.ttl --method maml --set inner_steps=2"""
 )
 @click.option(
     "--graph",
@@ -41,7 +43,21 @@ _RELATIONS_SHOWN = 8
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="user_id and one column an attribute.  [default: users.* beside the graph, if any]",
 )
-@click.option("--method", default="posterior", show_default=True, metavar="NAME", help="The learner.")
+@click.option(
+    "--method",
+    default="posterior",
+    show_default=True,
+    metavar="NAME",
+    help="The learner: posterior, maml, melu, proto, mf and others; docs/learners.md tells of each.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=lambda _ctx, _option, given: parse_settings(given),
+    help="A setting of the learner, such as steps=400. May be repeated.",
+)
 @click.option(
     "--positive-at",
     type=float,
@@ -57,6 +73,7 @@ def train(
     interactions: Path | None,
     users: Path | None,
     method: str,
+    settings: dict[str, str],
     positive_at: float | None,
     seed: int,
     console: Console,
@@ -77,10 +94,22 @@ def train(
         positive_at=positive_at,
         seed=seed,
         note=console.note,
+        settings=settings,
     )
     for remark in summary.remarks:
         console.warn(remark)
     console.result(summary.as_json(), summary_text(summary))
+
+
+def parse_settings(given: Sequence[str]) -> dict[str, str]:
+    """Settings from texts such as `steps=400`; what they may be is for the method to say."""
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name.strip() and equals):
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE; such as steps=400")
+        found[name.strip()] = value.strip()
+    return found
 
 
 def summary_text(summary: TrainSummary) -> str:

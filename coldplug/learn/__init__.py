@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from typing import Any, Protocol, Self, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
-from coldplug.types import FloatArray, IntArray, Query, TrainingData
+from numpy.typing import NDArray
+
+from coldplug.types import FloatArray, IntArray, ItemGraph, Query, TrainingData
 from plugbase.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+State = tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]
+"""What a model folder holds of a learner: JSON-able settings, arrays, and lists of texts."""
 
 METHODS: dict[str, str] = {
     "posterior": "coldplug.learn.posterior:Posterior",
@@ -40,6 +48,8 @@ METHODS: dict[str, str] = {
 """Name -> "module:class". `ials-ridge` uses catalogue facts and text both."""
 
 BASELINES: tuple[str, ...] = tuple(name for name in METHODS if ".baselines." in METHODS[name])
+TRAINABLE: tuple[str, ...] = tuple(name for name in METHODS if name not in BASELINES)
+"""Methods that make a model; the others are run by `coldplug evaluate`."""
 
 
 @runtime_checkable
@@ -59,6 +69,79 @@ class Learner(Protocol):
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
         """(n_queries, n_items) float32; higher is better, comparable within a row. Items by their number."""
+
+
+@runtime_checkable
+class TrainableLearner(Learner, Protocol):
+    """A learner that makes a model: it can be kept, read back, and told of new items."""
+
+    settings_class: ClassVar[type[BaseModel]]
+    """The settings that `fit` takes."""
+
+    @classmethod
+    def fit(
+        cls,
+        data: TrainingData,
+        *,
+        seed: int = 0,
+        note: Callable[[str], None] = lambda text: None,
+        **settings: Any,
+    ) -> Self:
+        """As every learner's; `note` is called with the name of each stage as it begins."""
+
+    def add_items(self, graph: ItemGraph) -> None:
+        """Append items described by a graph of their own, numbered on from the last; nothing is retrained.
+
+        Whoever scores old items in another thread meanwhile gets their scores as before.
+        """
+
+    def to_state(self) -> State:
+        """What to keep; the settings in it have `settings` and `anchors`, the number of items with vectors of their own."""
+
+    @classmethod
+    def from_state(
+        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, list[str]]
+    ) -> Self:
+        """The learner that `to_state` took apart.
+
+        Raises:
+            ModelFormatError: something is missing or of the wrong kind.
+        """
+
+
+@runtime_checkable
+class ExplainingLearner(TrainableLearner, Protocol):
+    """A learner whose score is a sum of parts that mean something."""
+
+    def contributions(self, query: Query, item: int) -> tuple[float, list[tuple[str, float]], FloatArray]:
+        """What makes up one score: the base, each known attribute by name, each support item (k,); they sum to it."""
+
+    def fact_weight(self, relation: str, value_iri: str) -> float:
+        """How much sharing this value says of two items; 0 where none shares it."""
+
+    def is_new(self, item: int) -> bool:
+        """Whether the item is scored by its facts and text alone."""
+
+    def relevance(self) -> Mapping[str, float]:
+        """Relation -> how much sharing a value of it says about sharing an audience."""
+
+
+def trainable_class(name: str) -> type[TrainableLearner]:
+    """The class behind the name of a method that makes a model.
+
+    Raises:
+        UserError: no such method, with the nearest one.
+    """
+    if name not in TRAINABLE:
+        methods = f"methods: {', '.join(TRAINABLE)}"
+        told = f"it is a baseline, which `coldplug evaluate` runs; {methods}" if name in BASELINES else None
+        raise UserError(
+            f"no model can be trained by method {name!r}",
+            mend=told or did_you_mean(name, TRAINABLE) or methods,
+        )
+    found: Any = learner_class(name)
+    kind: type[TrainableLearner] = found
+    return kind
 
 
 def learner_class(name: str) -> type[Learner]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coldplug.encode.attributes import AttributeEncoder
 from coldplug.encode.text import encode_texts, item_texts
+from coldplug.learn import State
 from coldplug.learn.posterior.blend import Blend
 from coldplug.learn.posterior.episodes import UserModel
 from coldplug.learn.posterior.features import (
@@ -47,6 +49,7 @@ class Posterior:
     vocabulary: Vocabulary
     newcomers: Newcomers
     name: str = "posterior"
+    settings_class: ClassVar[type[PosteriorSettings]] = PosteriorSettings
 
     @classmethod
     def fit(
@@ -160,6 +163,10 @@ class Posterior:
                 return self.newcomers.tastes.weights.get(group, 0.0) * found[1]
         return 0.0
 
+    def relevance(self) -> Mapping[str, float]:
+        """Relation -> how much sharing a value of it says about sharing an audience."""
+        return self.newcomers.tastes.weights
+
     def is_new(self, item: int) -> bool:
         """Whether the item's vectors are predicted, for want of interactions."""
         return bool(self.items.column[item] < 0)
@@ -193,6 +200,25 @@ class Posterior:
             np.concatenate([old.likings, new.likings]),
             np.concatenate([old.column, new.column]),
         )
+
+    def to_state(self) -> State:
+        """JSON-able settings, arrays, and lists of texts: what a model folder holds."""
+        from coldplug.learn.posterior.state import to_state
+
+        return to_state(self)
+
+    @classmethod
+    def from_state(
+        cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, list[str]]
+    ) -> Posterior:
+        """The learner that `to_state` took apart.
+
+        Raises:
+            ModelFormatError: something is missing or of the wrong kind.
+        """
+        from coldplug.learn.posterior.state import from_state
+
+        return from_state(meta, arrays, texts)
 
 
 def embeddings(graph: ItemGraph) -> Mapping[str, FloatArray]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from plugbase.errors import UserError, did_you_mean
+from coldplug.learn import settings as any_settings
 
 
 class PosteriorSettings(BaseModel):
@@ -38,15 +38,4 @@ def checked(settings: Mapping[str, Any]) -> PosteriorSettings:
     Raises:
         UserError: one does not exist, with the nearest that does, or has a value that cannot be.
     """
-    try:
-        return PosteriorSettings(**settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        mend = (
-            did_you_mean(name, PosteriorSettings.model_fields) if first["type"] == "extra_forbidden" else None
-        )
-        message = f"setting {name}={settings.get(name)!r}: {first['msg']}"
-        raise UserError(
-            message, mend=mend or f"settings: {', '.join(PosteriorSettings.model_fields)}"
-        ) from error
+    return any_settings.checked(PosteriorSettings, settings)
