@@ -287,7 +287,7 @@ def test_the_solver_trains_and_gives_a_plug(world: Path, tmp_path: Path) -> None
 
 
 def test_the_solver_refuses_what_it_cannot_do(world: Path) -> None:
-    with pytest.raises(UserError, match="'itemknn'.*\n.*a baseline"):
+    with pytest.raises(UserError, match=r"'itemknn'.*\n.*a baseline"):
         coldplug.ColdStartSolver(world / "graph.ttl", meta_method="itemknn")
     with pytest.raises(UserError, match="did you mean 'posterior'"):
         coldplug.ColdStartSolver(world / "graph.ttl", meta_method="posterio")

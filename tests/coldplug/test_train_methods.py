@@ -251,6 +251,14 @@ def test_what_cannot_be_is_refused_before_anything_is_read(
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.parametrize("method", ["posterior", "twotower"])
+def test_ten_steps_are_as_good_a_number_as_any(world: Path, tmp_path: Path, method: str) -> None:
+    """At a tenth of ten steps, which is one, torch's schedule divides by zero."""
+    asked = settings(method) | {"steps": 10}
+    train_model(world / "graph.ttl", tmp_path / "model", method=method, settings=asked)
+    assert np.isfinite(load(tmp_path / "model").score(CRIME, ITEMS)).all()
+
+
 def test_settings_as_texts_are_the_settings(world: Path, tmp_path: Path) -> None:
     """What the command line passes gives the files that numbers give."""
     train_model(world / "graph.ttl", tmp_path / "again", method="mf", settings=settings("mf"))

@@ -140,8 +140,9 @@ class MetaLearner:
         rest = [weight for weight in weights if all(weight is not other for other in content)]
         groups = [{"params": content, "weight_decay": settings.decay}, {"params": rest}]
         adam = torch.optim.AdamW(groups, lr=settings.rate, weight_decay=0.0, fused=True)
+        warming = 0.1 if settings.steps > 10 else 0.3  # a tenth of ten steps: torch divides by zero
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            adam, max_lr=settings.rate, total_steps=settings.steps, pct_start=0.1
+            adam, max_lr=settings.rate, total_steps=settings.steps, pct_start=warming
         )
         told = []
         for _ in range(settings.steps):

@@ -123,8 +123,9 @@ def train_user_model(
         {"params": [noise, observed], "lr": 2 * rate},
     ]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.0)
+    warming = 0.1 if steps > 10 else 0.3  # a tenth of ten steps is one, by whose end torch divides by zero
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=[rate, 2 * rate], total_steps=steps, pct_start=0.1
+        optimiser, max_lr=[rate, 2 * rate], total_steps=steps, pct_start=warming
     )
     order = np.empty(0, np.int64)
     for _ in range(steps):
