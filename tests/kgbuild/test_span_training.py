@@ -161,7 +161,7 @@ def test_the_two_commands(tmp_path: Path) -> None:
     )
     assert trained.exit_code == 0, trained.output
     summary = json.loads(trained.stdout)
-    assert (summary["items"], summary["held_out_items"], summary["relations"]) == (40, 8, 2)
+    assert (summary["items"], summary["held_out_items"], summary["relations"]) == (36, 4, 2)
     meta = json.loads((out / "model.json").read_text())
     assert meta["relations"][0]["definition"]
     assert meta["trained_on"]["sha256"]

@@ -46,7 +46,7 @@ class TrainingSettings:
     adapter_rank: int = 0
     """0 trains the encoder's layers (a folder of 22 MB); 16 small additions to them (3 MB)."""
     members: int = 2
-    """Trainings from one beginning, each with another part held out, whose weights are averaged."""
+    """Trainings from one beginning, each with another part held out, whose weights are averaged; one with adapters."""
     seed: int = 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kgbuild.extract.span import store
@@ -73,6 +73,8 @@ def train_extractor(
     """
     began = time.monotonic()
     settings, console, output = settings or TrainingSettings(), console or Console(quiet=True), Path(output)
+    if settings.adapter_rank:  # an addition is a product of two matrices, and the product of means is no mean
+        settings = replace(settings, members=1)
     store.check_free(output)
     from_file = isinstance(labelled, str | Path)
     source = read_labelled(labelled) if isinstance(labelled, str | Path) else labelled_items(labelled)
