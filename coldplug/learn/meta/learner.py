@@ -14,9 +14,10 @@ from coldplug.encode.attributes import AttributeEncoder
 from coldplug.errors import ModelFormatError
 from coldplug.learn.meta.content import ContentMap
 from coldplug.learn.meta.network import Facts, ItemInputs, Known, Network, Sizes
-from coldplug.learn.meta.settings import MetaSettings, checked
+from coldplug.learn.meta.settings import MetaSettings
 from coldplug.learn.meta.tasks import Episodes, Ratings, padded
 from coldplug.learn.posterior.profiles import Profiles, RatingScale
+from coldplug.learn.settings import checked
 from coldplug.learn.threads import one_thread
 from coldplug.types import FloatArray, IntArray, ItemGraph, Query, TrainingData
 from plugbase.errors import UserError

@@ -1,13 +1,10 @@
-"""Settings that all learners of this folder share, checked, with the names that the command line and model.json use."""
+"""Settings that all learners of this folder share, with the names that the command line and model.json use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from plugbase.errors import UserError, did_you_mean
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class MetaSettings(BaseModel):
@@ -26,22 +23,3 @@ class MetaSettings(BaseModel):
     decay: float = Field(3.0, ge=0, description="weight decay of the map from content to item vectors")
     candidates: int = Field(4096, ge=2, description="items ranked in one batch; all of them where fewer")
     least_positives: int = Field(3, ge=1, description="positives that give an item a vector of its own")
-
-
-Settings = TypeVar("Settings", bound=MetaSettings)
-
-
-def checked(kind: type[Settings], settings: Mapping[str, Any]) -> Settings:
-    """The settings as such.
-
-    Raises:
-        UserError: one does not exist, with the nearest that does, or has a value that cannot be.
-    """
-    try:
-        return kind(**settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        mend = did_you_mean(name, kind.model_fields) if first["type"] == "extra_forbidden" else None
-        message = f"setting {name}={settings.get(name)!r}: {first['msg']}"
-        raise UserError(message, mend=mend or f"settings: {', '.join(kind.model_fields)}") from error

@@ -23,10 +23,11 @@ from coldplug.learn.posterior.features import (
 from coldplug.learn.posterior.moments import Moments
 from coldplug.learn.posterior.newcomers import NewcomerFit, Newcomers
 from coldplug.learn.posterior.profiles import RatingScale
-from coldplug.learn.posterior.settings import PosteriorSettings, checked
+from coldplug.learn.posterior.settings import PosteriorSettings
 from coldplug.learn.posterior.users import ItemVectors, UserVectors, user_vectors
 from coldplug.learn.posterior.userside import fit_users
 from coldplug.learn.posterior.validate import FOLDS, fit_blend
+from coldplug.learn.settings import checked
 from coldplug.learn.threads import one_thread
 from coldplug.types import FloatArray, IntArray, ItemGraph, Query, TrainingData
 
@@ -67,7 +68,7 @@ class Posterior:
             UserError: a setting that does not exist or cannot be, or too little to learn from.
         """
         with one_thread():
-            return cls._fit(data, seed, note, checked(settings))
+            return cls._fit(data, seed, note, checked(PosteriorSettings, settings))
 
     @classmethod
     def _fit(

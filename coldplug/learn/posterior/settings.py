@@ -1,13 +1,8 @@
-"""The settings of the posterior, checked, with the names that the command line and model.json use."""
+"""The settings of the posterior, with the names that the command line and model.json use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
-
-from coldplug.learn import settings as any_settings
 
 
 class PosteriorSettings(BaseModel):
@@ -30,12 +25,3 @@ class PosteriorSettings(BaseModel):
     def user_side(self) -> tuple[object, ...]:
         """The settings that change what is learned of users."""
         return tuple(value for name, value in self.model_dump().items() if name != "kernel_steps")
-
-
-def checked(settings: Mapping[str, Any]) -> PosteriorSettings:
-    """The settings as such.
-
-    Raises:
-        UserError: one does not exist, with the nearest that does, or has a value that cannot be.
-    """
-    return any_settings.checked(PosteriorSettings, settings)

@@ -22,8 +22,9 @@ from coldplug.learn.posterior.features import (
 from coldplug.learn.posterior.relevance import Relevance, learn_relevance, predict
 from coldplug.learn.ratings.factors import Factors, fit_factors
 from coldplug.learn.ratings.rows import Array, Ratings, told
-from coldplug.learn.ratings.settings import RatingSettings, checked
+from coldplug.learn.ratings.settings import RatingSettings
 from coldplug.learn.ratings.stars import Stars
+from coldplug.learn.settings import checked
 from coldplug.learn.threads import one_thread
 from coldplug.types import FloatArray, IntArray, ItemGraph, Query, TrainingData
 from plugbase.errors import UserError
@@ -91,7 +92,7 @@ class RatingPosterior:
         Raises:
             UserError: no ratings, too few, or a setting that does not exist or cannot be.
         """
-        chosen = checked(settings)
+        chosen = checked(RatingSettings, settings)
         with one_thread():
             return cls._fit(data, seed, note, chosen)
 

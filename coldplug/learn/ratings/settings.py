@@ -1,13 +1,8 @@
-"""The settings of the rating posterior, checked."""
+"""The settings of the rating posterior."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from plugbase.errors import UserError, did_you_mean
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class RatingSettings(BaseModel):
@@ -28,21 +23,3 @@ class RatingSettings(BaseModel):
     )
     most_anchors: int = Field(6000, ge=2, description="anchors at most; memory grows with their square")
     kernel_steps: int = Field(30, ge=0, description="steps of fitting the relations' relevance")
-
-
-def checked(settings: Mapping[str, Any]) -> RatingSettings:
-    """The settings as such.
-
-    Raises:
-        UserError: one does not exist, with the nearest that does, or has a value that cannot be.
-    """
-    try:
-        return RatingSettings(**settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        near = did_you_mean(name, RatingSettings.model_fields) if first["type"] == "extra_forbidden" else None
-        message = f"setting {name}={settings.get(name)!r}: {first['msg']}"
-        raise UserError(
-            message, mend=near or f"settings: {', '.join(RatingSettings.model_fields)}"
-        ) from error
