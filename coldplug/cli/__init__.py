@@ -8,6 +8,7 @@ from coldplug.cli.datasets import datasets
 from coldplug.cli.evaluate import evaluate
 from coldplug.cli.score import explain, recommend, score
 from coldplug.cli.train import train
+from coldplug.cli.update import update
 from plugbase.console import CommandGroup, version_option
 
 __all__ = ["main"]
@@ -22,5 +23,5 @@ def main() -> None:
     """
 
 
-for _command in (train, score, recommend, explain, evaluate, datasets):
+for _command in (train, update, score, recommend, explain, evaluate, datasets):
     main.add_command(_command)

@@ -110,6 +110,26 @@ class TrainableLearner(Learner, Protocol):
 
 
 @runtime_checkable
+class UpdatableLearner(TrainableLearner, Protocol):
+    """A learner that can be trained on with new users alone, without forgetting those it was trained on."""
+
+    def update(
+        self, data: TrainingData, *, seed: int = 0, note: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """Learn from new users; after an error the learner is as it was.
+
+        Args:
+            data: new users and their interactions; every user counts as one more. Items are numbered as the learner
+                numbers them, and `graph` need know no more of them than that; `positive_at` is the training's.
+            seed: of every random draw.
+            note: called with the name of each stage as it begins.
+
+        Raises:
+            UserError: there is too little to learn from.
+        """
+
+
+@runtime_checkable
 class ExplainingLearner(TrainableLearner, Protocol):
     """A learner whose score is a sum of parts that mean something."""
 

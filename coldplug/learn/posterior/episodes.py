@@ -12,13 +12,17 @@ support of random size from a user's profile and the rest of the profile is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from coldplug.learn.posterior.profiles import LIKED, Profiles
-from coldplug.types import FloatArray
+from coldplug.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import torch
 
 _SIZES = (0, 1, 2, 3, 5, 7, 10, 20, 40)
 _DISLIKES = 0.2
@@ -75,6 +79,95 @@ class UserModel:
         return np.linalg.inv(precision).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Users cut into a support and a query set. Padded places of a support have mask 0."""
+
+    attributes: torch.Tensor
+    """(n, 1 + n_attributes), the first column ones."""
+    support: torch.Tensor
+    """(n, k) columns of the anchors in the supports."""
+    mask: torch.Tensor
+    """(n, k) 1 at a support item."""
+    grades: torch.Tensor
+    """(n, k) grades of the support items."""
+    target: torch.Tensor
+    """(n, n_anchors) what the multinomial loss asks for: grades of the query set over the root of their sum."""
+
+
+class Draws:
+    """Batches of episodes without end; every usable user comes once before one comes again."""
+
+    def __init__(self, profiles: Profiles, attributes: FloatArray, batch: int, seed: int) -> None:
+        """Of the users of `profiles` and their attributes (n_users, n_attributes); `seed` draws sizes and users.
+
+        Which items a support has is drawn by torch's own generator.
+        """
+        import torch
+
+        self.profiles, self.batch = profiles, batch
+        self.rng = np.random.default_rng(seed)
+        self.sizes = np.asarray(profiles.liked.sum(1)).ravel()
+        self.usable = np.flatnonzero(self.sizes >= 4)
+        if not len(self.usable):
+            self.usable = np.arange(len(self.sizes))
+        self.rated = profiles.grades.copy()
+        self.rated.data[:] = 1  # a stored grade of 0 is a rating too
+        self.attributes = torch.from_numpy(np.hstack([np.ones((len(self.sizes), 1), np.float32), attributes]))
+        self._order: IntArray = np.empty(0, np.int64)
+
+    def next(self) -> Batch:
+        """The next batch."""
+        if len(self._order) < self.batch:
+            self._order = np.concatenate([self._order, self.rng.permutation(self.usable)])
+        chosen, self._order = self._order[: self.batch], self._order[self.batch :]
+        return self.of(chosen)
+
+    def of(self, chosen: IntArray) -> Batch:
+        """A batch of these users (rows of the profiles), their supports drawn at random."""
+        import torch
+
+        profiles = self.profiles
+        grades = torch.from_numpy(profiles.grades[chosen].toarray())
+        pool = torch.from_numpy(profiles.liked[chosen].toarray())
+        if self.rng.random() < _DISLIKES:
+            pool = torch.from_numpy(self.rated[chosen].toarray())
+        most = np.maximum(self.sizes[chosen] - 3, 0)
+        drawn = np.minimum(self.rng.choice(_SIZES, len(chosen)), most).astype(np.int64)
+        longest = max(int(drawn.max()), 1)
+        at = (torch.rand(pool.shape) * pool).topk(min(longest, pool.shape[1])).indices
+        mask = (torch.arange(at.shape[1])[None] < torch.from_numpy(drawn)[:, None]).float()
+        mask = mask * pool.gather(1, at)
+        graded = grades.gather(1, at)
+        target = grades.scatter(1, at, graded * (1 - mask))
+        # Dividing by the root of the sum, not the sum: long profiles say more, though not in proportion.
+        target = target / target.sum(1, keepdim=True).clamp(min=LIKED).sqrt()
+        return Batch(self.attributes[chosen], at, mask, graded, target)
+
+
+def posterior_mean(
+    mean: torch.Tensor, support: torch.Tensor, batch: Batch, noise: torch.Tensor, observed: torch.Tensor
+) -> torch.Tensor:
+    """(n, dim) the users' vectors after their supports, as in `UserModel.posterior`.
+
+    `mean` is (n, dim), `support` (n, k, dim) the keys of the supports, 0 at padding; `noise` and `observed` are (2,) or
+    (n, 2).
+    """
+    import torch
+
+    sigma2 = torch.exp(noise[..., 0] + noise[..., 1] * torch.log1p(batch.mask.sum(1)))[:, None, None]
+    gram = support @ support.transpose(1, 2) + sigma2 * torch.eye(support.shape[1])
+    seen = (observed[..., :1] + observed[..., 1:] * batch.grades) * batch.mask
+    residual = seen - (support @ mean[..., None])[..., 0]
+    weights = torch.linalg.solve(gram, residual[..., None])
+    return mean + (support.transpose(1, 2) @ weights)[..., 0]
+
+
+def barred(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """The logits (n, n_anchors) with the support out of the race."""
+    return logits.scatter_add(1, batch.support, -1e4 * batch.mask)
+
+
 def train_user_model(
     profiles: Profiles,
     attributes: FloatArray,
@@ -86,6 +179,8 @@ def train_user_model(
     dropout: float,
     seed: int,
     progress: Callable[[int], None] | None = None,
+    start: tuple[UserModel, AnchorVectors] | None = None,
+    penalty: Callable[[Sequence[torch.Tensor]], torch.Tensor] | None = None,
 ) -> tuple[UserModel, AnchorVectors]:
     """Train on `steps` batches of episodes.
 
@@ -96,72 +191,51 @@ def train_user_model(
         rate: peak of the one-cycle learning rate (Smith and Topin 2019) of AdamW.
         dropout: share of the user vector's elements dropped in training.
         progress: called with the number of steps done since the last call.
+        start: what to begin with, instead of random vectors.
+        penalty: added to the loss of each batch; it is given values, keys, bias, prior, noise and observed.
     """
     import torch
     from torch import nn
     from torch.nn import functional
 
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    n_anchors = profiles.shape[1]
-    sizes = np.asarray(profiles.liked.sum(1)).ravel()
-    usable = np.flatnonzero(sizes >= 4)
-    if not len(usable):
-        usable = np.arange(len(sizes))
-    popularity = np.asarray(profiles.liked.sum(0)).ravel() + 1.0
-    rated = profiles.grades.copy()
-    rated.data[:] = 1  # a stored grade of 0 is a rating too
-    x_all = torch.from_numpy(np.hstack([np.ones((len(sizes), 1), np.float32), attributes]))
-    values = nn.Parameter(0.1 * torch.randn(n_anchors, dim) / dim**0.5)
-    keys = nn.Parameter(0.1 * torch.randn(n_anchors, dim) / dim**0.5)
-    bias = nn.Parameter(torch.from_numpy(np.log(popularity / popularity.sum())).float())
-    prior = nn.Parameter(torch.zeros(x_all.shape[1], dim))
-    noise = nn.Parameter(torch.tensor([0.0, 0.3]))
-    observed = nn.Parameter(torch.tensor([0.0, 1.0]))
-    groups = [
-        {"params": [values, keys, bias, prior], "lr": rate},
-        {"params": [noise, observed], "lr": 2 * rate},
-    ]
+    draws = Draws(profiles, attributes, batch, seed)
+    n_anchors, width = profiles.shape[1], draws.attributes.shape[1]
+    if start is None:
+        popularity = np.asarray(profiles.liked.sum(0)).ravel() + 1.0
+        first = [
+            0.1 * torch.randn(n_anchors, dim) / dim**0.5,
+            0.1 * torch.randn(n_anchors, dim) / dim**0.5,
+            torch.from_numpy(np.log(popularity / popularity.sum())).float(),
+            torch.zeros(width, dim),
+            torch.tensor([0.0, 0.3]),
+            torch.tensor([0.0, 1.0]),
+        ]
+    else:
+        model, vectors = start
+        kept = (vectors.values, vectors.keys, vectors.bias, model.prior, model.noise, model.observed)
+        first = [torch.from_numpy(np.array(array, np.float32)) for array in kept]
+    parameters = [nn.Parameter(tensor) for tensor in first]
+    values, keys, bias, prior, noise, observed = parameters
+    groups = [{"params": parameters[:4], "lr": rate}, {"params": parameters[4:], "lr": 2 * rate}]
     optimiser = torch.optim.AdamW(groups, weight_decay=0.0)
     warming = 0.1 if steps > 10 else 0.3  # a tenth of ten steps is one, by whose end torch divides by zero
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=[rate, 2 * rate], total_steps=steps, pct_start=warming
     )
-    order = np.empty(0, np.int64)
     for _ in range(steps):
-        if len(order) < batch:
-            order = np.concatenate([order, rng.permutation(usable)])
-        chosen, order = order[:batch], order[batch:]
-        grades = torch.from_numpy(profiles.grades[chosen].toarray())
-        liked = torch.from_numpy(profiles.liked[chosen].toarray())
-        pool = liked
-        if rng.random() < _DISLIKES:
-            pool = torch.from_numpy(rated[chosen].toarray())
-        drawn = np.minimum(rng.choice(_SIZES, len(chosen)), np.maximum(sizes[chosen] - 3, 0)).astype(np.int64)
-        longest = max(int(drawn.max()), 1)
-        at = (torch.rand(pool.shape) * pool).topk(min(longest, n_anchors)).indices
-        mask = (torch.arange(at.shape[1])[None] < torch.from_numpy(drawn)[:, None]).float()
-        mask = mask * pool.gather(1, at)
-        mean = x_all[chosen] @ prior
-        support = keys[at] * mask[..., None]
-        sigma2 = torch.exp(noise[0] + noise[1] * torch.log1p(mask.sum(1)))[:, None, None]
-        gram = support @ support.transpose(1, 2) + sigma2 * torch.eye(at.shape[1])
-        residual = (observed[0] + observed[1] * grades.gather(1, at)) * mask - (support @ mean[..., None])[
-            ..., 0
-        ]
-        weights = torch.linalg.solve(gram, residual[..., None])
-        user = mean + (support.transpose(1, 2) @ weights)[..., 0]
-        logits = functional.dropout(user, dropout) @ values.T + bias
-        logits = logits.scatter_add(1, at, -1e4 * mask)
-        target = grades.scatter(1, at, grades.gather(1, at) * (1 - mask))
-        # Dividing by the root of the sum, not the sum: long profiles say more, though not in proportion.
-        target = target / target.sum(1, keepdim=True).clamp(min=LIKED).sqrt()
-        loss = -(target * functional.log_softmax(logits, 1)).sum() / len(chosen)
+        drawn = draws.next()
+        support = keys[drawn.support] * drawn.mask[..., None]
+        user = posterior_mean(drawn.attributes @ prior, support, drawn, noise, observed)
+        logits = barred(functional.dropout(user, dropout) @ values.T + bias, drawn)
+        loss = -(drawn.target * functional.log_softmax(logits, 1)).sum() / len(logits)
+        if penalty is not None:
+            loss = loss + penalty(parameters)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
         if progress:
             progress(1)
-    vectors = AnchorVectors(*(t.detach().numpy() for t in (values, keys, bias)))
-    return UserModel(*(t.detach().numpy() for t in (prior, noise, observed))), vectors
+    found = [tensor.detach().numpy() for tensor in parameters]
+    return UserModel(*found[3:]), AnchorVectors(*found[:3])

@@ -20,6 +20,7 @@ from coldplug.learn.posterior.features import (
     item_features,
     learn_vocabulary,
 )
+from coldplug.learn.posterior.memory import Fisher, Precisions
 from coldplug.learn.posterior.moments import Moments
 from coldplug.learn.posterior.newcomers import NewcomerFit, Newcomers
 from coldplug.learn.posterior.profiles import RatingScale
@@ -49,6 +50,8 @@ class Posterior:
     blend: Blend
     vocabulary: Vocabulary
     newcomers: Newcomers
+    precisions: Precisions
+    fisher: Fisher
     name: str = "posterior"
     settings_class: ClassVar[type[PosteriorSettings]] = PosteriorSettings
 
@@ -102,6 +105,8 @@ class Posterior:
             blend,
             vocabulary,
             newcomers,
+            side.precisions,
+            side.fisher,
         )
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
@@ -201,6 +206,13 @@ class Posterior:
             np.concatenate([old.likings, new.likings]),
             np.concatenate([old.column, new.column]),
         )
+
+    def update(self, data: TrainingData, *, seed: int = 0, note: Callable[[str], None] = _silent) -> None:
+        """Learn from new users without forgetting those of the training; see `UpdatableLearner` and `update.py`."""
+        from coldplug.learn.posterior.update import update
+
+        with one_thread():
+            update(self, data, seed=seed, note=note)
 
     def to_state(self) -> State:
         """JSON-able settings, arrays, and lists of texts: what a model folder holds."""

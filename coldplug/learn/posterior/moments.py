@@ -12,7 +12,7 @@ Profiles are expressed in a basis of `rank` directions (principal components), s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from coldplug.types import FloatArray
 
 SIZES = (0, 1, 2, 3, 5, 10, 20, 50)
 """Support sizes with weights of their own; between two of them the weights are interpolated in log(1 + k)."""
+Remember = Callable[[int, FloatArray, FloatArray], None]
 _CHUNK = 4096
 _LEAST_USERS = 50
 
@@ -66,6 +67,7 @@ class Moments:
         *,
         ridge: float,
         attribute_ridge: float,
+        remember: Remember | None = None,
     ) -> Moments:
         """Solve for the weights of every support size.
 
@@ -75,10 +77,17 @@ class Moments:
             basis: (n_anchors, rank) orthonormal directions to express profiles in.
             ridge: lambda of a support item, in units of its chance to be drawn.
             attribute_ridge: lambda of an attribute, in users.
+            remember: called for each size in turn with the size that enough profiles exceed, with what it solves with,
+                E[z z'] + lambda, and with the lambdas, in sums over users; see `memory.py`.
         """
-        solved = [solve(profiles, attributes, basis, k, ridge, attribute_ridge) for k in SIZES]
-        keys = np.stack([keys for keys, _ in solved])
-        return cls(keys, np.stack([prior for _, prior in solved]), np.einsum("ir,kis->krs", basis, keys))
+        solved = [solve(profiles, attributes, basis, k, ridge, attribute_ridge, remember) for k in SIZES]
+        return cls.of([keys for keys, _ in solved], [prior for _, prior in solved], basis)
+
+    @classmethod
+    def of(cls, keys: Sequence[FloatArray], prior: Sequence[FloatArray], basis: FloatArray) -> Moments:
+        """The moments with these weights, one pair a support size."""
+        stacked = np.stack(keys)
+        return cls(stacked, np.stack(prior), np.einsum("ir,kis->krs", basis, stacked))
 
 
 def mixing(sizes: Sequence[int], k: int) -> list[tuple[int, float]]:
@@ -98,13 +107,35 @@ def solve(
     k: int,
     ridge: float,
     attribute_ridge: float,
+    remember: Remember | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """The weights of one support size: keys (n_anchors, rank), prior (1 + n_attributes, rank)."""
-    n_anchors = profiles.shape[1]
     sizes = np.asarray(profiles.liked.sum(1)).ravel()
     # A size that few profiles exceed is learned at the largest size that enough of them do.
     enough = min(_LEAST_USERS, max(1, int((sizes >= 3).sum())))
     k = min(k, max(0, int(np.sort(sizes)[-enough]) - 3))
+    gram, cross = expectations(profiles, attributes, basis, k)
+    width = attributes.shape[1] + 1
+    penalty = np.full(len(gram), attribute_ridge, np.float32)
+    penalty[0] = 1e-3
+    penalty[width:] = ridge * k + 1e-3
+    gram[np.diag_indices_from(gram)] += penalty
+    if remember is not None:
+        remember(k, gram, penalty)
+    weights = cho_solve(cho_factor(gram, overwrite_a=True, check_finite=False), cross, check_finite=False)
+    keys = weights[width:] if k else np.zeros_like(basis)
+    return keys.astype(np.float32), weights[:width].astype(np.float32)
+
+
+def expectations(
+    profiles: Profiles, attributes: FloatArray, basis: FloatArray, k: int
+) -> tuple[FloatArray, FloatArray]:
+    """E[z z'] (width, width) and E[z y'] (width, rank) over supports of k, in sums over users.
+
+    Those with k + 2 likes or fewer are left out. The width is 1 + n_attributes, and n_anchors more where k is not 0.
+    """
+    n_anchors = profiles.shape[1]
+    sizes = np.asarray(profiles.liked.sum(1)).ravel()
     rows = np.flatnonzero(sizes > k + 2)
     width = attributes.shape[1] + 1
     total = width + (n_anchors if k else 0)
@@ -131,17 +162,11 @@ def solve(
         own += np.asarray(
             profiles.grades[chunk].multiply(profiles.liked[chunk]).multiply(rest).sum(0)
         ).ravel()
-    penalty = np.full(total, attribute_ridge, np.float32)
-    penalty[0] = 1e-3
     if k:
         gram[width:, :width] = gram[:width, width:].T
         gram[np.arange(width, total), np.arange(width, total)] = drawn
-        penalty[width:] = ridge * k + 1e-3
         cross[width:] -= own[:, None] * basis  # the support item itself is no target of its own
-    gram[np.arange(total), np.arange(total)] += penalty
-    weights = cho_solve(cho_factor(gram, overwrite_a=True, check_finite=False), cross, check_finite=False)
-    keys = weights[width:] if k else np.zeros_like(basis)
-    return keys.astype(np.float32), weights[:width].astype(np.float32)
+    return gram, cross
 
 
 def hits(

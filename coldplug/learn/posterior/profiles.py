@@ -62,10 +62,15 @@ class Profiles:
     def of(cls, data: TrainingData, scale: RatingScale, *, least: int, most: int) -> Profiles:
         """Profiles of the users with interactions, over the `most` items that have the most positives, `least` each."""
         seen = data.interactions
-        liked = scale.liked(seen.ratings)
-        counts = np.bincount(seen.items[liked], minlength=data.graph.n_items)
+        counts = np.bincount(seen.items[scale.liked(seen.ratings)], minlength=data.graph.n_items)
         ranked = np.argsort(-counts, kind="stable")[:most]
-        anchors = np.sort(ranked[counts[ranked] >= least]).astype(np.int64)
+        return cls.over(data, scale, np.sort(ranked[counts[ranked] >= least]).astype(np.int64))
+
+    @classmethod
+    def over(cls, data: TrainingData, scale: RatingScale, anchors: IntArray) -> Profiles:
+        """Profiles of the users with interactions, over these items."""
+        seen = data.interactions
+        liked = scale.liked(seen.ratings)
         column = np.full(data.graph.n_items, -1, np.int64)
         column[anchors] = np.arange(len(anchors))
         users = np.unique(seen.users)

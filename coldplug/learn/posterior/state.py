@@ -15,6 +15,7 @@ from coldplug.learn.posterior.blend import Blend
 from coldplug.learn.posterior.episodes import UserModel
 from coldplug.learn.posterior.features import ItemFeatures, Vocabulary
 from coldplug.learn.posterior.learner import Posterior
+from coldplug.learn.posterior.memory import Fisher, Precisions
 from coldplug.learn.posterior.moments import Moments
 from coldplug.learn.posterior.newcomers import Newcomers
 from coldplug.learn.posterior.profiles import RatingScale
@@ -28,6 +29,8 @@ _GROUPS: tuple[tuple[str, type, tuple[str, ...]], ...] = (
     ("model", UserModel, ("prior", "noise", "observed")),
     ("items", ItemVectors, ("values", "keys", "bias", "rows", "likings", "column")),
     ("blend", Blend, ("anchor", "new")),
+    ("precisions", Precisions, ("sizes", "rest", "directions", "penalty")),
+    ("fisher", Fisher, ("values", "keys", "bias", "prior", "noise", "observed")),
 )
 _MAPS = ("taste_weights", "taste_mean", "popularity_weights", "popularity_mean")
 
@@ -93,6 +96,8 @@ def from_state(
             groups["blend"],
             vocabulary,
             Newcomers(anchors, tastes, popularity, *(arrays[f"newcomers.{name}"] for name in _MAPS)),
+            groups["precisions"],
+            groups["fisher"],
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ModelFormatError(

@@ -10,7 +10,8 @@ import numpy as np
 
 from coldplug.encode.attributes import AttributeEncoder
 from coldplug.learn.posterior.episodes import AnchorVectors, UserModel, train_user_model
-from coldplug.learn.posterior.moments import Moments, hits, principal_directions, solve
+from coldplug.learn.posterior.memory import Fisher, Precisions, Solved, fisher_of
+from coldplug.learn.posterior.moments import Moments, Remember, hits, principal_directions, solve
 from coldplug.learn.posterior.profiles import Profiles, RatingScale
 from coldplug.learn.posterior.settings import PosteriorSettings
 from coldplug.types import FloatArray, IntArray, TrainingData
@@ -21,6 +22,7 @@ _ATTRIBUTE_RIDGE = 20.0
 _HELD_OUT = 0.2
 _CHOSEN_AT = 5
 """Support size at which the ridge is chosen."""
+_FISHER_PASSES = 4
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class UserSide:
     """What `fit_users` learned.
 
     `basis` (n_anchors, rank) and its `strengths` (rank,) singular values; `moments` and `model` from all users; `held_*`
-    from those that are not in `held_out`, the rows of `profiles` that choices are validated on.
+    from those that are not in `held_out`, the rows of `profiles` that choices are validated on. `precisions` and
+    `fisher` say how much all users settled the weights of `moments` and of `model` and `vectors`.
     """
 
     scale: RatingScale
@@ -41,6 +44,8 @@ class UserSide:
     moments: Moments
     model: UserModel
     vectors: AnchorVectors
+    precisions: Precisions
+    fisher: Fisher
     held_out: IntArray
     held_moments: Moments
     held_model: UserModel
@@ -85,9 +90,14 @@ def _fit(data: TrainingData, settings: PosteriorSettings, seed: int, note: Calla
     held_out = np.sort(order[: max(1, round(_HELD_OUT * len(order)))])
     kept = np.setdiff1d(np.arange(len(order)), held_out)
 
-    def moments(rows: IntArray, ridge: float) -> Moments:
+    def moments(rows: IntArray, ridge: float, remember: Remember | None = None) -> Moments:
         return Moments.fit(
-            profiles.rows(rows), attributes[rows], basis, ridge=ridge, attribute_ridge=_ATTRIBUTE_RIDGE
+            profiles.rows(rows),
+            attributes[rows],
+            basis,
+            ridge=ridge,
+            attribute_ridge=_ATTRIBUTE_RIDGE,
+            remember=remember,
         )
 
     def model(rows: IntArray) -> tuple[UserModel, AnchorVectors]:
@@ -114,6 +124,11 @@ def _fit(data: TrainingData, settings: PosteriorSettings, seed: int, note: Calla
     held_moments, held_model = moments(kept, ridge), model(kept)
     note("closed-form weights and vectors, on all users")
     everyone = np.arange(len(order))
+    solved: list[Solved] = []
+    all_moments = moments(everyone, ridge, lambda *told: solved.append(Solved.of(*told)))
+    all_model, vectors = model(everyone)
+    precisions = Precisions.of(solved, all_moments.prior.shape[1] + profiles.shape[1])
+    fisher = fisher_of(profiles, attributes, all_model, vectors, passes=_FISHER_PASSES, seed=seed)
     return UserSide(
         scale,
         encoder,
@@ -122,8 +137,11 @@ def _fit(data: TrainingData, settings: PosteriorSettings, seed: int, note: Calla
         basis,
         strengths,
         ridge,
-        moments(everyone, ridge),
-        *model(everyone),
+        all_moments,
+        all_model,
+        vectors,
+        precisions,
+        fisher,
         held_out,
         held_moments,
         *held_model,
