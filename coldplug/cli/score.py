@@ -145,7 +145,10 @@ def recommendations_text(found: Sequence[Recommendation]) -> str:
     for place, one in enumerate(found, start=1):
         why = [shown(reason.label) for reason in one.reasons if reason.kind != "base"]
         rows.append((place, shown(one.item_id), shown(one.title), f"{one.score:.3f}", ", ".join(why)))
-    return columns([("", "id", "title", "score", "because of"), *rows], indent="")
+    heads = ("", "id", "title", "score", "because of")
+    # A method without reasons gets no column of nothing.
+    width = len(heads) if any(row[-1] for row in rows) else len(heads) - 1
+    return columns([heads[:width], *(row[:width] for row in rows)], indent="")
 
 
 def explanation_text(found: Explanation) -> str:

@@ -188,6 +188,13 @@ def test_recommendations_are_the_best_scores_and_leave_the_support_out(plug: Plu
     assert any(one.reasons for one in found) == (method in EXPLAINING)
 
 
+def test_the_table_has_a_column_of_reasons_where_there_are_any(plug: Plug, method: str) -> None:
+    from coldplug.cli.score import recommendations_text
+
+    heads = recommendations_text(plug.recommend(CRIME, 2, SUPPORT)).splitlines()[0]
+    assert ("because of" in heads) == (method in EXPLAINING)
+
+
 def test_who_cannot_explain_says_so(plug: Plug, method: str) -> None:
     if method in EXPLAINING:
         told = plug.explain(CRIME, "i0", SUPPORT)
