@@ -82,6 +82,12 @@ def update_model(
     if graph is not None:
         catalogue = _with_items(catalogue, learner, graph)
     data, remarks = _new_data(catalogue, learner, interactions, users, graph)
+    liked = np.unique(data.interactions.items[data.positives()]).tolist()
+    if predicted := sum(map(learner.is_new, liked)):
+        remarks.append(
+            f"{predicted} of the {len(liked)} items liked here have no vector of their own: what the model says of them"
+            " comes from their facts and texts until it is trained on everything again"
+        )
     learner.update(data, seed=seed, note=note)
     note("writing the model")
     told, arrays, texts = learner.to_state()

@@ -128,6 +128,9 @@ class UpdatableLearner(TrainableLearner, Protocol):
             UserError: there is too little to learn from.
         """
 
+    def is_new(self, item: int) -> bool:
+        """Whether the item has no vector of its own, and is scored by its facts and text alone."""
+
 
 @runtime_checkable
 class ExplainingLearner(TrainableLearner, Protocol):

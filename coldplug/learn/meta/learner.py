@@ -13,9 +13,10 @@ from scipy import sparse
 from coldplug.encode.attributes import AttributeEncoder
 from coldplug.errors import ModelFormatError
 from coldplug.learn.meta.content import ContentMap
-from coldplug.learn.meta.network import Facts, ItemInputs, Known, Network, Sizes
+from coldplug.learn.meta.fisher import Fisher, fisher_of
+from coldplug.learn.meta.network import ItemInputs, Known, Network, Sizes, listed
 from coldplug.learn.meta.settings import MetaSettings
-from coldplug.learn.meta.tasks import Episodes, Ratings, padded
+from coldplug.learn.meta.tasks import Episodes, Ratings, kept, padded, seen_values
 from coldplug.learn.posterior.profiles import Profiles, RatingScale
 from coldplug.learn.settings import checked
 from coldplug.learn.threads import one_thread
@@ -25,6 +26,7 @@ from plugbase.errors import UserError
 _MOST_ANCHORS = 50_000
 _CELLS = 16_000_000
 """Numbers held at once while scoring."""
+_FISHER = "fisher."
 _CSR = ("data", "indices", "indptr")
 
 
@@ -54,6 +56,7 @@ class MetaLearner:
         self.settings, self.scale, self.ratings, self.encoder = settings, scale, ratings, encoder
         self.content_map, self.network = content_map, network.eval()
         self.content, self.column, self.facts = content, column, facts
+        self.fisher: Fisher = {}
 
     @classmethod
     def fit(
@@ -123,10 +126,10 @@ class MetaLearner:
         learner.train(known, seed)
         return learner
 
-    def train(self, known: Known, seed: int) -> list[float]:
-        """Adam under a one-cycle rate (Smith and Topin 2019) on drawn episodes; returns the loss of each step."""
-        settings, network = self.settings, self.network.train()
-        episodes = Episodes(
+    def episodes(self, known: Known, seed: int) -> Episodes:
+        """Episodes of the users that are known."""
+        settings = self.settings
+        return Episodes(
             known.profiles,
             known.attributes.numpy(),
             known.values,
@@ -135,21 +138,40 @@ class MetaLearner:
             candidates=settings.candidates,
             seed=seed,
         )
+
+    def train(
+        self,
+        known: Known,
+        seed: int,
+        *,
+        steps: int | None = None,
+        penalty: Callable[[], torch.Tensor] | None = None,
+    ) -> list[float]:
+        """Adam under a one-cycle rate (Smith and Topin 2019) on drawn episodes; returns the loss of each step.
+
+        What the users settled is added to `fisher`. A `penalty` is added to the loss, and takes the place of the decay.
+        """
+        settings, network = self.settings, self.network.train()
+        steps = steps or settings.steps
+        episodes = self.episodes(known, seed)
         rng = np.random.default_rng(seed)
         weights = [weight for weight in network.parameters() if weight.requires_grad]
         content = network.of_content()
         rest = [weight for weight in weights if all(weight is not other for other in content)]
-        groups = [{"params": content, "weight_decay": settings.decay}, {"params": rest}]
+        decay = settings.decay if penalty is None else 0.0
+        groups = [{"params": content, "weight_decay": decay}, {"params": rest}]
         adam = torch.optim.AdamW(groups, lr=settings.rate, weight_decay=0.0, fused=True)
-        warming = 0.1 if settings.steps > 10 else 0.3  # a tenth of ten steps: torch divides by zero
+        warming = 0.1 if steps > 10 else 0.3  # a tenth of ten steps: torch divides by zero
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            adam, max_lr=settings.rate, total_steps=settings.steps, pct_start=warming
+            adam, max_lr=settings.rate, total_steps=steps, pct_start=warming
         )
         told = []
-        for _ in range(settings.steps):
+        for _ in range(steps):
             episode = episodes.draw()
-            inputs = self.inputs(episode.items, *_kept(rng, len(episode.items), settings.id_dropout))
+            inputs = self.inputs(episode.items, *kept(rng, len(episode.items), settings.id_dropout))
             loss = network.loss(episode, network.encode(inputs))
+            if penalty is not None:
+                loss = loss + penalty()
             adam.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, settings.clip)
@@ -157,6 +179,8 @@ class MetaLearner:
             schedule.step()
             told.append(float(loss.detach()))
         network.eval()
+        settled = fisher_of(self, known, seed)
+        self.fisher = {name: np.add(more, self.fisher.get(name, 0)) for name, more in settled.items()}
         return told
 
     def inputs(
@@ -211,6 +235,18 @@ class MetaLearner:
             self.facts = sparse.csr_matrix(grown)
         self.column = np.concatenate([self.column, np.full(graph.n_items, -1, np.int64)])
 
+    def update(self, data: TrainingData, *, seed: int = 0, note: Callable[[str], None] = _silent) -> None:
+        """Learn from new users without forgetting those of the training; see `UpdatableLearner` and `update.py`."""
+        from coldplug.learn.meta.update import update
+
+        with one_thread(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            update(self, data, seed=seed, note=note)
+
+    def is_new(self, item: int) -> bool:
+        """Whether the item has no vector of its own and is scored by its content alone."""
+        return bool(self.column[item] < 0)
+
     def to_state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]:
         """JSON-able settings, arrays, and lists of texts: what a model folder holds."""
         meta, arrays, texts = self.content_map.to_state()
@@ -220,6 +256,7 @@ class MetaLearner:
         arrays |= {
             f"network.{name}": tensor.detach().numpy() for name, tensor in self.network.state_dict().items()
         }
+        arrays |= {f"{_FISHER}{name}": settled for name, settled in self.fisher.items()}
         described = {
             "settings": self.settings.model_dump(),
             "scale": [self.scale.positive_at, self.scale.lowest, self.scale.highest],
@@ -263,7 +300,13 @@ class MetaLearner:
             if network.reads_facts:
                 parts = tuple(np.array(arrays[f"items.facts.{part}"]) for part in _CSR)
                 facts = sparse.csr_matrix(parts, shape=(len(column), sum(relations)))
-            return cls(settings, scale, ratings, encoder, content_map, network, content, column, facts)
+            learner = cls(settings, scale, ratings, encoder, content_map, network, content, column, facts)
+            learner.fisher = {
+                name: np.array(arrays[f"{_FISHER}{name}"]).reshape(weight.shape)
+                for name, weight in network.named_parameters()
+                if weight.requires_grad and f"{_FISHER}{name}" in arrays
+            }
+            return learner
         except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
             raise ModelFormatError(
                 f"not the state of a {cls.name} model: {error!r}", mend="train it again"
@@ -274,32 +317,6 @@ def _relations(content_map: ContentMap) -> tuple[int, ...]:
     return tuple(len(values) for values in content_map.vocabulary.columns.values())
 
 
-def listed(facts: sparse.csr_matrix) -> Facts:
-    """Sparse rows as a network is given them."""
-    rows = np.repeat(np.arange(facts.shape[0]), np.diff(facts.indptr))
-    return Facts(
-        torch.from_numpy(rows),
-        torch.from_numpy(facts.indices.astype(np.int64)),
-        torch.from_numpy(facts.data.astype(np.float32)),
-    )
-
-
-def seen_values(
-    data: TrainingData, profiles: Profiles, column: IntArray, ratings: Ratings
-) -> sparse.csr_matrix:
-    """(n_users, n_anchors) what the learners see of each rating, stored wherever there is one, zeros too."""
-    rows = data.interactions
-    keep = column[rows.items] >= 0
-    users = np.searchsorted(profiles.users, rows.users[keep])
-    seen = ratings.seen(rows.ratings[keep])
-    seen[seen == 0] = 1e-6  # a stored zero would be lost on the way
-    made = sparse.csr_matrix(
-        (seen, (users, column[rows.items[keep]])), shape=profiles.shape, dtype=np.float32
-    )
-    made.sum_duplicates()
-    return made
-
-
 def _popularity(profiles: Profiles, values: sparse.csr_matrix, loss: str) -> FloatArray:
     """(n_anchors,) what `Known.popularity` is."""
     if loss == "ratings":
@@ -307,15 +324,6 @@ def _popularity(profiles: Profiles, values: sparse.csr_matrix, loss: str) -> Flo
         return np.asarray(np.asarray(values.sum(0)).ravel() / (counts + 10.0), np.float32)
     liked = np.asarray(profiles.liked.sum(0)).ravel() + 1.0
     return np.asarray(np.log(liked / liked.mean()), np.float32)
-
-
-def _kept(rng: np.random.Generator, n_items: int, share: float) -> tuple[FloatArray, FloatArray]:
-    """(n_items,) twice: whether an item's own vector counts when it is ranked, and where it is a support.
-
-    In a share of the batches the candidates have none at all, as a list of new items has; supports lose a tenth.
-    """
-    known = np.full(n_items, rng.random() >= share, np.float32)
-    return known, (rng.random(n_items) >= 0.1).astype(np.float32)
 
 
 def _batches(sizes: Sequence[int], n_items: int, cells: int) -> Iterator[list[int]]:

@@ -123,8 +123,9 @@ class MatrixFactorisation(MetaLearner):
     name = "mf"
     network_class = CompletionNetwork
     settings_class = MFSettings
+    update = None  # type: ignore[assignment]  # factors of users and items together, nothing to hold by its gradient
 
-    def train(self, known: Known, seed: int) -> list[float]:
+    def train(self, known: Known, seed: int, **_: object) -> list[float]:
         """Nothing is left to train once the factors are there."""
         return []
 

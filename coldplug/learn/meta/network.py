@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from scipy import sparse
 from torch import nn
@@ -49,6 +50,16 @@ class Facts:
     items: torch.Tensor
     values: torch.Tensor
     weights: torch.Tensor
+
+
+def listed(facts: sparse.csr_matrix) -> Facts:
+    """Sparse rows as a network is given them."""
+    rows = np.repeat(np.arange(facts.shape[0]), np.diff(facts.indptr))
+    return Facts(
+        torch.from_numpy(rows),
+        torch.from_numpy(facts.indices.astype(np.int64)),
+        torch.from_numpy(facts.data.astype(np.float32)),
+    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 
 from coldplug.learn.posterior.profiles import Profiles, RatingScale
-from coldplug.types import FloatArray, IntArray, Query
+from coldplug.types import FloatArray, IntArray, Query, TrainingData
 
 SIZES = (0, 0, 1, 2, 3, 5, 7, 10, 20, 40)
 """Support sizes, drawn alike: train for the sizes that will be met (Vinyals et al. 2016, section 2.2)."""
@@ -193,6 +193,31 @@ class Episodes:
         given = np.zeros((len(columns), len(candidates)), np.float32)
         given[rows, where[rows, places]] = 1
         return given
+
+
+def seen_values(
+    data: TrainingData, profiles: Profiles, column: IntArray, ratings: Ratings
+) -> sparse.csr_matrix:
+    """(n_users, n_anchors) what the learners see of each rating, stored wherever there is one, zeros too."""
+    rows = data.interactions
+    keep = column[rows.items] >= 0
+    users = np.searchsorted(profiles.users, rows.users[keep])
+    seen = ratings.seen(rows.ratings[keep])
+    seen[seen == 0] = 1e-6  # a stored zero would be lost on the way
+    made = sparse.csr_matrix(
+        (seen, (users, column[rows.items[keep]])), shape=profiles.shape, dtype=np.float32
+    )
+    made.sum_duplicates()
+    return made
+
+
+def kept(rng: np.random.Generator, n_items: int, share: float) -> tuple[FloatArray, FloatArray]:
+    """(n_items,) twice: whether an item's own vector counts when it is ranked, and where it is a support.
+
+    In a share of the batches the candidates have none at all, as a list of new items has; supports lose a tenth.
+    """
+    known = np.full(n_items, rng.random() >= share, np.float32)
+    return known, (rng.random(n_items) >= 0.1).astype(np.float32)
 
 
 def padded(queries: list[Query], attributes: FloatArray, ratings: Ratings, position: IntArray) -> Tasks:
