@@ -56,24 +56,33 @@ def main() -> int:
     return 0
 
 
-def measure(asked: argparse.Namespace) -> dict[str, Any]:
-    """The three steps, each left out where its result lies in the work folder already."""
+def prepared(folder: Path) -> Path:
+    """The graph of MovieLens-1M in the folder, each step left out where its result lies there already.
+
+    Raises:
+        UserError: $COLDPLUG_DATA is not set.
+    """
     if "COLDPLUG_DATA" not in os.environ:
         raise UserError(
             "COLDPLUG_DATA is not set",
             mend="set it to the folder that holds ml-1m/ as GroupLens publishes it",
         )
-    folder: Path = asked.work
-    items = folder / "items.jsonl"
     if not (folder / "interactions.csv").is_file():
         prepare("movielens-1m", Path(os.environ["COLDPLUG_DATA"]) / "ml-1m", folder)
     began = time.monotonic()
-    graph = folder / "graph.ttl"
+    graph, items = folder / "graph.ttl", folder / "items.jsonl"
     if not graph.is_file():
         # coldplug and kgbuild meet in a file only, so the extraction is a process of its own
         code = "from kgbuild.cli import main; main()"
         subprocess.run([sys.executable, "-c", code, "extract", str(items), "-o", str(graph)], check=True)
         (folder / "extract_seconds").write_text(f"{time.monotonic() - began:.1f}")
+    return graph
+
+
+def measure(asked: argparse.Namespace) -> dict[str, Any]:
+    """Prepare and measure."""
+    folder: Path = asked.work
+    prepared(folder)
     result = run_c1(
         folder,
         asked.methods,

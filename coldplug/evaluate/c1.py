@@ -12,13 +12,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from coldplug.evaluate import bootstrap
-from coldplug.evaluate.cell import SCENARIOS, run_cell
+from coldplug.evaluate import summary
+from coldplug.evaluate.cell import run_cell
 from coldplug.evaluate.controls import CONTROLS, WHOLE
 from coldplug.evaluate.kept import RESULT_VERSION, Cell, Store, fingerprint
-from coldplug.evaluate.split import Split, make_split
+from coldplug.evaluate.split import By, Split, make_split
 from coldplug.learn import BASELINES, METHODS, learner_class
 from coldplug.read import load_training_data
 from coldplug.types import TrainingData
@@ -38,6 +36,8 @@ def run_c1(
     *,
     controlled: str = DEFAULT_METHOD,
     seed: int = 0,
+    seeds: int | Mapping[str, int] = 1,
+    by: By = "hash",
     jobs: int = 1,
     progress: Report | None = None,
     work: str | PathLike[str] | None = None,
@@ -52,6 +52,10 @@ def run_c1(
         salts: each cuts the data another way; results are means over them.
         controls: names in `CONTROLS`, run for `controlled` alone; all of them by default, none with `[]`.
         controlled: the method that controls and differences are about; skipped where `methods` lacks it.
+        seed: of every random draw.
+        seeds: trainings of each method, with this seed and those after it; a mapping gives each method its own number.
+            Controls are run with one; so are baselines where the number is one for all, since they settle.
+        by: how users are cut, see `coldplug.evaluate.split.By`.
         jobs: processes at once; each holds the data once.
         progress: told of every cell that is done.
         work: a folder that keeps finished cells, so that the same call carries on where it was stopped.
@@ -74,15 +78,24 @@ def run_c1(
     if not isinstance(data, TrainingData):
         data = load_training_data(_graph_in(Path(data)), remarks=said)
     settings = settings or {}
-    cells = [Cell(method, WHOLE, salt) for salt in salts for method in methods]
+    trainings = {name: seeds_of(name, seeds) for name in methods}
+    cells = [
+        Cell(method, WHOLE, salt, seed + more)
+        for more in range(max(trainings.values()))
+        for salt in salts
+        for method in methods
+        if more < trainings[method]
+    ]
     if controlled in methods:
-        cells += [Cell(controlled, view, salt) for salt in salts for view in controls if view != WHOLE]
-    splits = [make_split(data, salt) for salt in salts]
-    stamp = fingerprint(data)
-    store = Store(None if work is None else Path(work), stamp, seed, settings)
+        cells += [Cell(controlled, view, salt, seed) for salt in salts for view in controls if view != WHOLE]
+    splits = [make_split(data, salt, by) for salt in salts]
+    stamp = fingerprint(data, times=by == "time")
+    classes = {method: learner_class(method) for method in methods}
+    cut = stamp if by == "hash" else f"{stamp} {by}"
+    store = Store(None if work is None else Path(work), cut, classes, settings)
     done = {cell: found for cell in cells if (found := store.read(cell)) is not None}
-    todo = sorted((cell for cell in cells if cell not in done), key=lambda c: salts.index(c.salt))
-    for cell, found in _run(todo, data, seed, settings, jobs):
+    todo = sorted((c for c in cells if c not in done), key=lambda c: (c.seed, salts.index(c.salt)))
+    for cell, found in _run(todo, data, by, settings, jobs):
         store.write(cell, found)
         done[cell] = found
         if progress is not None:
@@ -93,23 +106,27 @@ def run_c1(
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "versions": _versions(),
         "seed": seed,
+        "seeds": trainings,
+        "split_by": by,
         "salts": list(salts),
         "methods": methods,
         "controlled": controlled if controlled in methods else None,
         "settings": {method: dict(settings.get(method, {})) for method in methods},
         "data": {"fingerprint": stamp, "positive_at": data.positive_at, **_facts(data)},
         "splits": [_sizes(split) for split in splits],
-        "results": _results(cells, salts, done),
-        "differences": _differences(cells, salts, done, controlled),
-        "costs": [
-            {name: done[cell][name] for name in _COSTS} | {"method": cell.method, "control": cell.control}
-            for cell in cells
-        ],
+        "results": summary.results(cells, done),
+        "differences": summary.differences(cells, done, controlled),
+        "ranks": summary.ranks(cells, done),
+        "costs": summary.costs(cells, done),
         "remarks": said,
     }
 
 
-_COSTS = ("salt", "fit_seconds", "score_seconds", "peak_memory_mib")
+def seeds_of(method: str, seeds: int | Mapping[str, int]) -> int:
+    """How often a method is trained."""
+    if isinstance(seeds, int):
+        return 1 if method in BASELINES else seeds
+    return seeds.get(method, 1)
 
 
 def _check(names: Sequence[str], known: Mapping[str, object], what: str) -> None:
@@ -134,38 +151,38 @@ def _graph_in(folder: Path) -> Path:
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(data: TrainingData) -> None:
-    _worker["data"] = data
+def _start_worker(data: TrainingData, by: By) -> None:
+    _worker["data"], _worker["by"] = data, by
     _worker["split"] = None
 
 
-def _work(cell: Cell, seed: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _work(cell: Cell, settings: Mapping[str, Any]) -> dict[str, Any]:
     if _worker["split"] is None or _worker["split"].salt != cell.salt:
-        _worker["split"] = make_split(_worker["data"], cell.salt)
-    return run_cell(_worker["split"], cell.method, cell.control, seed=seed, settings=settings)
+        _worker["split"] = make_split(_worker["data"], cell.salt, _worker["by"])
+    return run_cell(_worker["split"], cell.method, cell.control, seed=cell.seed, settings=settings)
 
 
 def _run(
     cells: Sequence[Cell],
     data: TrainingData,
-    seed: int,
+    by: By,
     settings: Mapping[str, Mapping[str, Any]],
     jobs: int,
 ) -> Iterator[tuple[Cell, dict[str, Any]]]:
     """Cells as they are done, in order with one job."""
     if jobs <= 1 or len(cells) <= 1:
-        _start_worker(data)
+        _start_worker(data, by)
         try:
             for cell in cells:
-                yield cell, _work(cell, seed, settings.get(cell.method, {}))
+                yield cell, _work(cell, settings.get(cell.method, {}))
         finally:
             _worker.clear()
         return
     # spawned, not forked: a fork of a process with torch's threads in it can hang
     with ProcessPoolExecutor(
-        min(jobs, len(cells)), mp_context=get_context("spawn"), initializer=_start_worker, initargs=(data,)
+        min(jobs, len(cells)), mp_context=get_context("spawn"), initializer=_start_worker, initargs=(data, by)
     ) as pool:
-        futures = [(cell, pool.submit(_work, cell, seed, settings.get(cell.method, {}))) for cell in cells]
+        futures = [(cell, pool.submit(_work, cell, settings.get(cell.method, {}))) for cell in cells]
         try:
             for cell, future in futures:
                 yield cell, future.result()
@@ -204,78 +221,3 @@ def _sizes(split: Split) -> dict[str, Any]:
         "cold_items": len(split.cold_items),
         "warm_users": len(split.warm_users),
     }
-
-
-Done = Mapping[Cell, Mapping[str, Any]]
-
-
-def _pairs(cells: Sequence[Cell]) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((cell.method, cell.control) for cell in cells))
-
-
-def _results(cells: Sequence[Cell], salts: Sequence[str], done: Done) -> list[dict[str, Any]]:
-    rows = []
-    for method, view in _pairs(cells):
-        for scenario in SCENARIOS:
-            found = [done[Cell(method, view, salt)]["scenarios"].get(scenario.key) for salt in salts]
-            here = [one for one in found if one is not None]
-            if not here:
-                continue
-            rows.append(
-                {
-                    "method": method,
-                    "control": view,
-                    "scenario": scenario.name,
-                    "shots": scenario.shots,
-                    "queries": [one["queries"] for one in here],
-                    **{metric: _spread([one[metric] for one in here]) for metric in ("ndcg", "recall")},
-                }
-            )
-    return rows
-
-
-def _spread(values: Sequence[float]) -> dict[str, Any]:
-    return {
-        "mean": float(np.mean(values)),
-        "low": min(values),
-        "high": max(values),
-        "by_salt": [round(value, 6) for value in values],
-    }
-
-
-def _differences(
-    cells: Sequence[Cell], salts: Sequence[str], done: Done, controlled: str
-) -> list[dict[str, Any]]:
-    """The controlled method on the whole graph against everything else, salt by salt, NDCG."""
-    pairs = _pairs(cells)
-    main = (controlled, WHOLE)
-    if main not in pairs:
-        return []
-    rows = []
-    for method, view in pairs:
-        if (method, view) == main:
-            continue
-        for scenario in SCENARIOS:
-            by_salt = []
-            for salt in salts:
-                ours = done[Cell(*main, salt)]["scenarios"].get(scenario.key)
-                theirs = done[Cell(method, view, salt)]["scenarios"].get(scenario.key)
-                if ours is None or theirs is None:
-                    continue
-                low, high = bootstrap.interval(
-                    np.array(ours["replicates"], np.float64), np.array(theirs["replicates"], np.float64)
-                )
-                by_salt.append(
-                    {"salt": salt, "mean": ours["ndcg"] - theirs["ndcg"], "low": low, "high": high}
-                )
-            if by_salt:
-                rows.append(
-                    {
-                        "than": {"method": method, "control": view},
-                        "scenario": scenario.name,
-                        "shots": scenario.shots,
-                        "mean": float(np.mean([one["mean"] for one in by_salt])),
-                        "by_salt": by_salt,
-                    }
-                )
-    return rows

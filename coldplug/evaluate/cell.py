@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,8 +11,9 @@ from numpy.typing import NDArray
 
 from coldplug.evaluate import bootstrap
 from coldplug.evaluate.controls import control
-from coldplug.evaluate.metrics import accuracy
-from coldplug.evaluate.split import POOL, Split, grouped
+from coldplug.evaluate.memory import Meter
+from coldplug.evaluate.metrics import Accuracy, accuracy, coverage
+from coldplug.evaluate.split import Split, grouped
 from coldplug.learn import Learner, learner_class
 from coldplug.types import FloatArray, IntArray, Query
 
@@ -26,22 +24,29 @@ BATCH_CELLS = 2_000_000
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is cold, and how many interactions of the user are known; None stands for a whole history."""
+    """What is cold, and how many interactions of the user are known; None stands for all that the split can tell."""
 
     name: str
     shots: int | None
 
     @property
     def key(self) -> str:
-        """ "user_cold@5", "item_cold"."""
-        return self.name if self.shots is None else f"{self.name}@{self.shots}"
+        """ "user_cold@5", "item_cold", "both_cold@all"."""
+        if self.shots is None:
+            return self.name if self.name == "item_cold" else f"{self.name}@all"
+        return f"{self.name}@{self.shots}"
 
 
 SCENARIOS: tuple[Scenario, ...] = (
     *(Scenario("user_cold", k) for k in SHOTS),
     *(Scenario("both_cold", k) for k in SHOTS),
     Scenario("item_cold", None),
+    Scenario("both_cold", None),
+    Scenario("user_cold", None),
 )
+METRICS = ("ndcg", "recall", "precision", "first", "coverage")
+LIST = 10
+"""Length of the lists whose coverage of the catalogue is counted."""
 
 
 def run_cell(
@@ -50,15 +55,16 @@ def run_cell(
     """Fit, score every scenario and measure; the learner gets `split.train` with the graph under the control.
 
     Returns:
-        JSON-able: `scenarios` (key -> ndcg, recall, queries and the bootstrap's replicate means), seconds of
-        fitting and of scoring, and the process's peak memory in MiB so far.
+        JSON-able: `scenarios` (key -> the metrics, queries, one NDCG a query and the bootstrap's replicate means), seconds
+        of fitting and of scoring by the clock and of processor time, and the memory that was needed at most.
     """
     train = replace(split.train, graph=control(view, split.train.graph, seed))
     chosen = learner_class(method)
-    began = time.perf_counter()
+    meter = Meter()
     learner = chosen.fit(train, seed=seed, **(settings or {}))
-    fitted = time.perf_counter()
+    fitted = meter.lap()
     scenarios = {scenario.key: _measure(learner, split, scenario) for scenario in SCENARIOS}
+    scored = meter.lap()
     return {
         "method": method,
         "control": view,
@@ -66,56 +72,66 @@ def run_cell(
         "seed": seed,
         "settings": dict(settings or {}),
         "scenarios": {key: found for key, found in scenarios.items() if found is not None},
-        "fit_seconds": round(fitted - began, 3),
-        "score_seconds": round(time.perf_counter() - fitted, 3),
-        "peak_memory_mib": peak_memory_mib(),
+        "fit_seconds": fitted.seconds,
+        "score_seconds": scored.seconds,
+        "fit_cpu_seconds": fitted.cpu_seconds,
+        "score_cpu_seconds": scored.cpu_seconds,
+        "peak_memory_mib": scored.process_mib,
+        "memory_mib": scored.peak_mib,
     }
 
 
-def peak_memory_mib() -> float:
-    """High-water mark of this process's resident memory."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
-
-
 def _measure(learner: Learner, split: Split, scenario: Scenario) -> dict[str, Any] | None:
+    if scenario.name == "user_cold" and scenario.shots is None and split.by != "all-but-k":
+        return None
     items = split.warm_items if scenario.name == "user_cold" else split.cold_items
-    relevant_items = {
-        "user_cold": split.targets,
-        "both_cold": split.cold_positives,
-        "item_cold": split.warm_user_cold_positives,
-    }[scenario.name]
+    relevant_items = relevant_to(split, scenario)
     if not len(items) or not sum(map(len, relevant_items)):
         return None
     column = np.full(split.train.graph.n_items, -1, np.int64)
     column[items] = np.arange(len(items))
     relevant = [column[row] for row in relevant_items]
-    ndcg, recall, kept = [], [], []
+    told: list[Accuracy] = []
+    kept = []
     for rows, queries in _batches(split, scenario, max(1, BATCH_CELLS // len(items))):
         scores = checked(learner, queries, items)
         wanted = _mask([relevant[row] for row in rows], len(items))
         excluded = None
         if scenario.name == "user_cold":
-            excluded = _mask([column[row] for row in split.pools[rows]], len(items))
-        found = accuracy(scores, wanted, excluded)
-        ndcg.append(found.ndcg)
-        recall.append(found.recall)
-        if scenario.name != "user_cold":
-            kept.append(bootstrap.kept_ranks(scores))
-    per_user = np.concatenate(ndcg)
+            excluded = _mask([column[split.hidden(row, scenario.shots)] for row in rows], len(items))
+        told.append(accuracy(scores, wanted, excluded))
+        kept.append(bootstrap.kept_ranks(scores if excluded is None else np.where(excluded, -np.inf, scores)))
+    per_user = np.concatenate([one.ndcg for one in told])
+    ranked = np.concatenate(kept)
     name = f"{split.salt}{scenario.name}"
     if scenario.name == "user_cold":
         drawn = bootstrap.draws(name, len(per_user), 0)
         replicates = bootstrap.over_users(per_user, drawn.users)
     else:
         drawn = bootstrap.draws(name, len(per_user), len(items))
-        replicates = bootstrap.over_users_and_items(np.concatenate(kept), relevant, drawn)
+        replicates = bootstrap.over_users_and_items(ranked, relevant, drawn)
+    means = {
+        metric: float(np.nanmean(np.concatenate([getattr(one, metric) for one in told])))
+        for metric in METRICS
+        if metric != "coverage"
+    }
+    known = ~np.isnan(per_user)
     return {
-        "ndcg": float(np.nanmean(per_user)),
-        "recall": float(np.nanmean(np.concatenate(recall))),
-        "queries": int((~np.isnan(per_user)).sum()),
+        **means,
+        "coverage": coverage(ranked[known, :LIST], len(items)),
+        "queries": int(known.sum()),
+        "per_user": [None if np.isnan(value) else round(float(value), 5) for value in per_user],
         "replicates": [round(float(value), 6) for value in replicates],
     }
+
+
+def relevant_to(split: Split, scenario: Scenario) -> Sequence[IntArray]:
+    """The items that are right for each query of the scenario."""
+    if scenario.name == "item_cold":
+        return split.warm_user_cold_positives
+    if scenario.name == "both_cold":
+        return split.cold_positives
+    return [split.wanted(row, scenario.shots) for row in range(len(split.users))]
 
 
 def checked(learner: Learner, queries: Sequence[Query], items: IntArray) -> FloatArray:
@@ -132,7 +148,7 @@ def checked(learner: Learner, queries: Sequence[Query], items: IntArray) -> Floa
 
 def _batches(split: Split, scenario: Scenario, size: int) -> Iterator[tuple[IntArray, list[Query]]]:
     attributes, rows = split.train.user_attributes, split.train.interactions
-    if scenario.shots is None:
+    if scenario.name == "item_cold":
         history = grouped(rows.users, len(attributes))
         users = split.warm_users
         for start in range(0, len(users), size):
@@ -140,17 +156,13 @@ def _batches(split: Split, scenario: Scenario, size: int) -> Iterator[tuple[IntA
             mine = [(user, history[user]) for user in users[batch].tolist()]
             yield batch, [Query(attributes[u], rows.items[h], rows.ratings[h]) for u, h in mine]
         return
-    k = min(scenario.shots, POOL)
     users = split.users
     for start in range(0, len(users), size):
         batch = np.arange(start, min(start + size, len(users)))
-        yield (
-            batch,
-            [
-                Query(attributes[users[row]], split.pools[row, :k], split.pool_ratings[row, :k])
-                for row in batch.tolist()
-            ],
-        )
+        told = [
+            split.support(row, scenario.shots, whole=scenario.name == "both_cold") for row in batch.tolist()
+        ]
+        yield batch, [Query(attributes[users[row]], *some) for row, some in zip(batch, told, strict=True)]
 
 
 def _mask(columns: Sequence[IntArray], width: int) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Finished cells of a C1 run, kept in a folder so that a run that was stopped carries on."""
+"""Finished cells of a run, kept in a folder so that a run that was stopped carries on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from coldplug.learn import learner_class
 from coldplug.types import TrainingData
 
 RESULT_VERSION = 1
@@ -22,23 +21,24 @@ RESULT_VERSION = 1
 
 @dataclass(frozen=True)
 class Cell:
-    """One method under one control on one salt."""
+    """One method under one control on one salt, trained with one seed."""
 
     method: str
     control: str
     salt: str
+    seed: int = 0
 
     def file_name(self) -> str:
         """A file name that no method, control or salt can break out of."""
-        name = json.dumps([self.method, self.control, self.salt])
+        name = json.dumps([self.method, self.control, self.salt, self.seed])
         return hashlib.sha1(name.encode()).hexdigest()[:16] + ".json"
 
     def __str__(self) -> str:
-        return f"{self.method} / {self.control} / salt {self.salt!r}"
+        return f"{self.method} / {self.control} / salt {self.salt!r} / seed {self.seed}"
 
 
-def fingerprint(data: TrainingData) -> str:
-    """Sixteen hex digits that change with anything a learner or the evaluator can see."""
+def fingerprint(data: TrainingData, *, times: bool = False) -> str:
+    """Sixteen hex digits that change with anything a learner or the evaluator can see; with `times` when as well."""
     digest = hashlib.sha256()
     graph, rows = data.graph, data.interactions
     for array in (
@@ -47,6 +47,8 @@ def fingerprint(data: TrainingData) -> str:
     ):
         digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(b"|")
+    if times and rows.timestamps is not None:
+        digest.update(rows.timestamps.tobytes())
     texts: list[object] = [list(graph.item_ids), list(graph.titles), list(graph.descriptions)]
     texts += [list(graph.relation_names), list(graph.value_iris), list(data.user_ids)]
     texts += [[dict(a) for a in data.user_attributes], data.positive_at]
@@ -54,13 +56,16 @@ def fingerprint(data: TrainingData) -> str:
     return digest.hexdigest()[:16]
 
 
-_NOT_MEASURING = ("c1.py", "kept.py", "table.py", "report.py", "__init__.py")
+_NOT_MEASURING = (
+    *("c1.py", "kept.py", "summary.py", "ranks.py", "__init__.py"),
+    *("table.py", "r1_table.py", "report.py", "drawing.py"),
+)
 
 
 @cache
-def code_fingerprint(method: str) -> str:
-    """Sixteen hex digits that change with the source of the method and of what measures."""
-    module = sys.modules[learner_class(method).__module__]
+def code_fingerprint(chosen: type[Any]) -> str:
+    """Sixteen hex digits that change with the source of the method of that class and of what measures."""
+    module = sys.modules[chosen.__module__]
     own = Path(module.__file__ or "")
     here = Path(__file__).parent
     files = {own, *own.parent.glob("*.py"), *here.glob("*.py"), *(here.parent / "encode").glob("*.py")}
@@ -71,19 +76,30 @@ def code_fingerprint(method: str) -> str:
 
 
 class Store:
-    """Finished cells as one file each; a cell counts only for the data, code, seed and settings it had."""
+    """Finished cells as one file each; a cell counts only for the data, code and settings it had.
+
+    Args:
+        folder: where they are kept; None keeps nothing.
+        stamp: of the data and of how it is cut.
+        classes: method -> its class, whose code a cell depends on.
+        settings: method -> keyword arguments of its `fit`.
+    """
 
     def __init__(
-        self, folder: Path | None, stamp: str, seed: int, settings: Mapping[str, Mapping[str, Any]]
+        self,
+        folder: Path | None,
+        stamp: str,
+        classes: Mapping[str, type[Any]],
+        settings: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        self.folder, self.settings = folder, settings
-        self.key = {"data": stamp, "seed": seed, "version": RESULT_VERSION}
+        self.folder, self.settings, self.classes = folder, settings, classes
+        self.key = {"data": stamp, "version": RESULT_VERSION}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
 
     def _key(self, cell: Cell) -> dict[str, Any]:
         settings = dict(self.settings.get(cell.method, {}))
-        return {**self.key, "code": code_fingerprint(cell.method), "settings": settings}
+        return {**self.key, "code": code_fingerprint(self.classes[cell.method]), "settings": settings}
 
     def read(self, cell: Cell) -> dict[str, Any] | None:
         """The finished cell, or None where there is none or it was run with something else."""

@@ -1,4 +1,4 @@
-"""NDCG@k and Recall@k of many rankings at once; ties count as the mean over all orders of the tied items."""
+"""Accuracy of many rankings at once; ties count as the mean over all orders of the tied items."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ class Accuracy:
 
     ndcg: NDArray[np.float64]
     recall: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    first: NDArray[np.float64]
+    """Chance that the first item is relevant."""
 
 
 def expected_gains(scores: Floats, relevant: Bools, k: int, excluded: Bools | None = None) -> Floats:
@@ -71,21 +74,32 @@ def expected_gains(scores: Floats, relevant: Bools, k: int, excluded: Bools | No
 def accuracy(
     scores: Floats, relevant: Bools, excluded: Bools | None = None, *, ndcg_at: int = 10, recall_at: int = 20
 ) -> Accuracy:
-    """NDCG with binary gain (Jarvelin and Kekalainen 2002) and Recall, in expectation over ties.
+    """NDCG with binary gain (Jarvelin and Kekalainen 2002), Recall, Precision and the first item, in expectation over ties.
 
     NDCG@k = sum over the first k ranks of gain / log2(rank + 1), over the same sum of min(k, relevant) ones.
-    Recall@k = relevant items in the first k ranks / min(k, relevant).
+    Recall@k = relevant items in the first k ranks / min(k, relevant). Precision@k = the same / k, at the cut of NDCG.
 
     Args:
         scores, relevant, excluded: (n_queries, n_items), see `expected_gains`.
-        ndcg_at, recall_at: the two cut-offs.
+        ndcg_at, recall_at: the two cut-offs; precision has the first.
     """
     gains = expected_gains(scores, relevant, max(ndcg_at, recall_at), excluded)
     counts = (relevant if excluded is None else relevant & ~excluded).sum(1)
     discounts = 1.0 / np.log2(np.arange(2, ndcg_at + 2))
     ideal = np.concatenate([[np.nan], np.cumsum(discounts)])[np.minimum(counts, ndcg_at)]
     possible = np.where(counts > 0, np.minimum(counts, recall_at), np.nan)
-    return Accuracy(gains[:, :ndcg_at] @ discounts / ideal, gains[:, :recall_at].sum(1) / possible)
+    some = np.where(counts > 0, 1.0, np.nan)
+    return Accuracy(
+        ndcg=gains[:, :ndcg_at] @ discounts / ideal,
+        recall=gains[:, :recall_at].sum(1) / possible,
+        precision=gains[:, :ndcg_at].sum(1) / ndcg_at * some,
+        first=gains[:, 0] * some,
+    )
+
+
+def coverage(shown: NDArray[np.int64], n_items: int) -> float:
+    """Share of the catalogue that comes up in anybody's list: `shown` (n_queries, k) are columns of n_items."""
+    return len(np.unique(shown)) / n_items
 
 
 def graded_ndcg(scores: Floats, gains: Floats, k: int) -> NDArray[np.float64]:

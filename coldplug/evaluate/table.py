@@ -14,7 +14,7 @@ Result = Mapping[str, Any]
 Metric = Literal["ndcg", "recall"]
 
 _HEADINGS = {"user_cold": "user", "both_cold": "both", "item_cold": "item_cold"}
-_SHOWN_BOTH = (0, 5, 10)
+_SHOWN = {"user_cold": (0, 1, 3, 5, 10), "both_cold": (0, 5, 10), "item_cold": (None,)}
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,15 @@ class Table:
 
 def shown_scenarios() -> list[Scenario]:
     """The columns of every table, in order."""
-    return [s for s in SCENARIOS if s.name != "both_cold" or s.shots in _SHOWN_BOTH]
+    return [s for s in SCENARIOS if s.shots in _SHOWN[s.name]]
 
 
 def heading(scenario: Scenario) -> str:
-    """ "user k=5", "both k=0", "item_cold"."""
+    """ "user k=5", "both k=all", "item_cold"."""
     name = _HEADINGS[scenario.name]
-    return name if scenario.shots is None else f"{name} k={scenario.shots}"
+    if scenario.name == "item_cold":
+        return name
+    return f"{name} k={'all' if scenario.shots is None else scenario.shots}"
 
 
 def find(result: Result, method: str, view: str, scenario: Scenario) -> Mapping[str, Any] | None:

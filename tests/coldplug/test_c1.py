@@ -78,7 +78,7 @@ def test_the_learner_sees_warm_rows_only(data: TrainingData, spy: type[Spy]) -> 
 def test_supports_and_candidates(data: TrainingData, spy: type[Spy]) -> None:
     run_c1(data, ["spy"], [""], controls=[])
     split = make_split(data, "")
-    assert [len(items) for _, items in spy.asked] == [len(split.warm_items)] * 5 + [len(split.cold_items)] * 6
+    assert [len(items) for _, items in spy.asked] == [len(split.warm_items)] * 5 + [len(split.cold_items)] * 7
     for (queries, _), shots in zip(spy.asked, (0, 1, 3, 5, 10) * 2, strict=False):
         assert [len(q.items) for q in queries] == [shots] * len(split.users)
         assert all((q.ratings >= 4).all() for q in queries)
