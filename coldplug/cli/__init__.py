@@ -7,6 +7,7 @@ import click
 from coldplug.cli.datasets import datasets
 from coldplug.cli.evaluate import evaluate
 from coldplug.cli.score import explain, recommend, score
+from coldplug.cli.serve import serve
 from coldplug.cli.train import train
 from coldplug.cli.update import update
 from plugbase.console import CommandGroup, version_option
@@ -23,5 +24,5 @@ def main() -> None:
     """
 
 
-for _command in (train, update, score, recommend, explain, evaluate, datasets):
+for _command in (train, update, score, recommend, explain, serve, evaluate, datasets):
     main.add_command(_command)
