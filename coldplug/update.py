@@ -70,8 +70,9 @@ def update_model(
         UserError: the method cannot be updated, a file is missing or wrong, an item is unknown, or there is too little to
             learn from.
     """
-    out = out or model
-    if out.exists() and not (out / "model.json").is_file() and (not out.is_dir() or any(out.iterdir())):
+    if out is None:
+        out = model
+    elif out.exists() and not (out / "model.json").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise ModelFormatError(f"{out} exists and is not a model", mend="name another folder, or remove it")
     began = time.perf_counter()
     note("reading the model and the new interactions")
