@@ -28,6 +28,7 @@ from coldplug.evaluate.controls import WHOLE
 from coldplug.evaluate.r1 import run_r1
 from coldplug.evaluate.table import find, shown_scenarios
 from coldplug.learn import BASELINES, TRAINABLE
+from coldplug.learn.ratings import LEARNERS, RATERS
 from coldplug.read import load_training_data
 from coldplug.types import TrainingData
 from plugbase.errors import UserError
@@ -110,7 +111,7 @@ def r1(data: TrainingData, asked: argparse.Namespace) -> dict[str, Any]:
     return run_r1(
         data,
         Path(os.environ["COLDPLUG_DATA"]) / "ml-1m" / "melu-split",
-        asked.methods,
+        asked.methods or [*RATERS, *LEARNERS],
         range(asked.seeds),
         work=asked.cells / "r1",
         progress=lambda done, total, what: print(f"{done} of {total}: {what}", file=sys.stderr, flush=True),

@@ -82,7 +82,9 @@ def test_supports_and_candidates(data: TrainingData, spy: type[Spy]) -> None:
     for (queries, _), shots in zip(spy.asked, (0, 1, 3, 5, 10) * 2, strict=False):
         assert [len(q.items) for q in queries] == [shots] * len(split.users)
         assert all((q.ratings >= 4).all() for q in queries)
-    histories, _ = spy.asked[-1]
+    everything, _ = spy.asked[11]
+    assert [len(q.items) for q in everything] == [10 + len(targets) for targets in split.targets]
+    histories, _ = spy.asked[10]
     assert min(q.ratings.min() for q in histories) < 4
     rows = split.train.interactions
     for query, user in zip(histories, split.warm_users, strict=True):

@@ -15,6 +15,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Any, Protocol, Self, runtime_checkable
 
+from coldplug.learn import METHODS
 from coldplug.types import FloatArray, IntArray, Query, TrainingData
 from plugbase.errors import UserError, did_you_mean
 
@@ -27,6 +28,8 @@ RATERS: dict[str, str] = {
     "als-fold-in": "coldplug.learn.ratings.baselines:ALSFoldIn",
 }
 """Name -> "module:class"."""
+LEARNERS: dict[str, str] = {name: where for name, where in METHODS.items() if ".learn.meta." in where}
+"""Learners that rank by default, and predict ratings when trained with the setting loss=ratings."""
 
 
 @runtime_checkable
@@ -47,16 +50,27 @@ class Rater(Protocol):
         """(n_queries, n_items) float32, neither rounded nor clipped; items by their number."""
 
 
+def fit_rater(name: str, data: TrainingData, *, seed: int = 0, **settings: Any) -> Rater:
+    """A rater of that name, fitted; a learner is trained to predict ratings rather than to rank.
+
+    Raises:
+        UserError: none of that name, or what its `fit` raises.
+    """
+    chosen = rater_class(name)
+    return chosen.fit(data, seed=seed, **({"loss": "ratings"} if name in LEARNERS else {}), **settings)
+
+
 def rater_class(name: str) -> type[Rater]:
-    """The class behind a rater's name.
+    """The class behind the name of a rater or of a learner.
 
     Raises:
         UserError: none of that name, with the nearest one.
     """
-    if name not in RATERS:
+    known = {**RATERS, **LEARNERS}
+    if name not in known:
         raise UserError(
-            f"unknown rater {name!r}", mend=did_you_mean(name, RATERS) or "raters: " + ", ".join(RATERS)
+            f"unknown rater {name!r}", mend=did_you_mean(name, known) or "raters: " + ", ".join(known)
         )
-    module, _, attribute = RATERS[name].partition(":")
+    module, _, attribute = known[name].partition(":")
     found: type[Rater] = getattr(importlib.import_module(module), attribute)
     return found
