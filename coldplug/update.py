@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -198,7 +198,7 @@ def _off_scale(ratings: FloatArray, lowest: float, highest: float) -> list[str]:
     ]
 
 
-def bare_graph(item_ids: list[str] | tuple[str, ...]) -> ItemGraph:
+def bare_graph(item_ids: Sequence[str]) -> ItemGraph:
     """A graph that knows no more of its items than their ids and numbers."""
     none, empty = np.empty(0, np.int64), np.empty(0, np.float32)
     no, blank = np.empty(0, np.bool_), [""] * len(item_ids)

@@ -64,6 +64,6 @@ def extended(encoder: AttributeEncoder, attributes: Sequence[Attributes]) -> Ext
         origin += [-1] * below + old + [-1] * above
         start += [ends[0]] * below + old + [ends[1]] * above
     grown = AttributeEncoder.from_state(encoder.state() | {"attributes": entries})
-    # What too few of these users have is no reason to warn while they are encoded.
-    grown = replace(grown, _seldom=fresh._seldom)
+    # What too few users have is no reason to warn while those users are encoded.
+    grown = replace(grown, _seldom=encoder._seldom | fresh._seldom)
     return Extended(grown, np.array(origin, np.int64), np.array(start, np.int64))
