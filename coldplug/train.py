@@ -97,6 +97,11 @@ def train_model(
         remarks.append(f"{method} solves for all users at once; the setting batch changes nothing")
     if epochs is not None:
         batch = checked(kind.settings_class, chosen).model_dump()["batch"]
+        if batch is None:
+            raise UserError(
+                f"method {method} trains learners with batches of different sizes, so that epochs={epochs} says too little",
+                mend="give the size of a batch beside the epochs",
+            )
         chosen |= _passes(method, epochs, n_users, batch)
     learner = kind.fit(data, seed=seed, note=note, **chosen)
     note("writing the model")

@@ -48,7 +48,8 @@ _RELATIONS_SHOWN = 8
     default="posterior",
     show_default=True,
     metavar="NAME",
-    help="The learner: posterior, maml, melu, proto, mf and others; docs/learners.md tells of each.",
+    help="The learner: posterior, maml, melu, proto, mf and others (docs/learners.md tells of each), or auto, "
+    "which tries several and weighs those that help.",
 )
 @click.option(
     "--set",

@@ -19,6 +19,7 @@ State = tuple[dict[str, Any], dict[str, NDArray[Any]], dict[str, list[str]]]
 
 METHODS: dict[str, str] = {
     "posterior": "coldplug.learn.posterior:Posterior",
+    "auto": "coldplug.learn.auto.learner:Auto",
     "maml": "coldplug.learn.meta.maml:MAML",
     "fomaml": "coldplug.learn.meta.maml:FOMAML",
     "melu": "coldplug.learn.meta.maml:MeLU",
