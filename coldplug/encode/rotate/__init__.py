@@ -1,0 +1,19 @@
+"""RotatE: embeddings of a graph in which a relation is a rotation, and of a new entity from its facts alone."""
+
+from coldplug.encode.rotate.embedding import GraphEmbedding
+from coldplug.encode.rotate.facts import Triples, Truth
+from coldplug.encode.rotate.items import RotatE, Training, fit_rotate, shared_values, train_rotate
+from coldplug.encode.rotate.training import RotatESettings, train_triples
+
+__all__ = [
+    "GraphEmbedding",
+    "RotatE",
+    "RotatESettings",
+    "Training",
+    "Triples",
+    "Truth",
+    "fit_rotate",
+    "shared_values",
+    "train_rotate",
+    "train_triples",
+]

@@ -1,0 +1,233 @@
+"""RotatE for items: embeddings of the values that items share, and of any item from its facts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coldplug.encode.rotate.embedding import chunks, conjugate, nearest, product, realistic_ranks, rotations
+from coldplug.encode.rotate.facts import Triples, Truth
+from coldplug.encode.rotate.training import train_triples
+from coldplug.errors import ModelFormatError
+from coldplug.types import FloatArray, IntArray, ItemGraph
+
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class RotatE:
+    """Trained values and relations; a fact scores as in `GraphEmbedding`."""
+
+    relation_names: Sequence[str]
+    value_iris: Sequence[str]
+    """The values that were trained, those that at least two items share."""
+    trained: IntArray
+    """(n_values,) their numbers in the graph of the training, rising."""
+    phases: FloatArray
+    """(n_relations, dim) angles in radians."""
+    values: FloatArray
+    """(n_values, 2 dim)."""
+    biases: FloatArray
+    """(n_values,) how likely a value is an answer, whatever the question."""
+
+    @property
+    def dim(self) -> int:
+        """Complex coordinates of an embedding."""
+        return int(self.phases.shape[1])
+
+    @cached_property
+    def rotations(self) -> FloatArray:
+        """(n_relations, 2 dim): e^(i phase)."""
+        return rotations(self.phases)
+
+    def closed_form(
+        self, heads: IntArray, relations: IntArray, tails: IntArray, weights: FloatArray, n_items: int
+    ) -> FloatArray:
+        """(n_items, 2 dim) the h that minimises sum w ||h o r - t||^2 over the facts of each item; see `nearest`.
+
+        Args:
+            heads: (n,) which of the `n_items` rows a fact belongs to.
+            relations: (n,) in the numbers of the graph of the training.
+            tails: (n,) likewise; values that were not trained are passed over.
+            weights: (n,) confidences, above 0.
+            n_items: rows of the result; zeros for an item without facts on trained values.
+        """
+        where = np.searchsorted(self.trained, tails)
+        where[where == len(self.trained)] = 0
+        known = self.trained[where] == tails if len(self.trained) else np.zeros(len(tails), np.bool_)
+        return self._mean(heads[known], relations[known], where[known], weights[known], n_items)
+
+    def embed_items(
+        self, heads: IntArray, relations: IntArray, tails: IntArray, weights: FloatArray, n_items: int
+    ) -> FloatArray:
+        """(n_items, 2 dim) `closed_form` with rows of length 1, or 0 for an item without facts."""
+        return _unit(self.closed_form(heads, relations, tails, weights, n_items))
+
+    def embed_graph(self, graph: ItemGraph) -> FloatArray:
+        """(graph.n_items, 2 dim) `embed_items` for any graph: values and relations are found by name."""
+        values = {iri: number for number, iri in enumerate(self.value_iris)}
+        names = {name: number for number, name in enumerate(self.relation_names)}
+        value_of = np.array([values.get(iri, -1) for iri in graph.value_iris], np.int64)
+        relation_of = np.array([names.get(name, -1) for name in graph.relation_names], np.int64)
+        if not len(graph.heads):
+            return np.zeros((graph.n_items, 2 * self.dim), np.float32)
+        relations, tails = relation_of[graph.relations], value_of[graph.tails]
+        known = (relations >= 0) & (tails >= 0)
+        return _unit(
+            self._mean(
+                graph.heads[known], relations[known], tails[known], graph.weights[known], graph.n_items
+            )
+        )
+
+    def rank(self, items: FloatArray, facts: Triples, known: Triples | None = None) -> NDArray[np.float64]:
+        """(n,) the rank of each fact's value among all trained values as the tail, 1 the best; `realistic_ranks`.
+
+        Args:
+            items: (n_items, 2 dim) embeddings, not of length 1: as trained, or as `closed_form` gives them.
+            facts: in the numbers of the graph of the training, on trained values.
+            known: facts that are true as well; their values do not count as competitors ("filtered" ranks).
+
+        Raises:
+            ValueError: a fact is on a value that was not trained.
+        """
+        if not np.isin(facts.tails, self.trained).all():
+            raise ValueError("a fact is on a value that was not trained")
+        wanted, truth = np.searchsorted(self.trained, facts.tails), None
+        if known is not None:
+            known = known.chosen(np.isin(known.tails, self.trained))
+            truth = Truth.of(known.heads, known.relations, np.searchsorted(self.trained, known.tails))
+        ranks = [
+            realistic_ranks(
+                product(items[facts.heads[part]], self.rotations[facts.relations[part]]),
+                self.values,
+                self.biases,
+                wanted[part],
+                None if truth is None else truth.pairs(truth.rows(facts.heads[part], facts.relations[part])),
+            )
+            for part in chunks(len(facts))
+        ]
+        return np.concatenate(ranks) if ranks else np.empty(0)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The arrays, for a safetensors file; with `vocabulary` all there is to know."""
+        return {
+            "phases": self.phases,
+            "values": self.values,
+            "biases": self.biases,
+            "trained": self.trained,
+        }
+
+    def vocabulary(self) -> dict[str, list[str]]:
+        """The names of the arrays' rows, for plain-text files or JSON."""
+        return {"relations": list(self.relation_names), "values": list(self.value_iris)}
+
+    @classmethod
+    def from_state(
+        cls, arrays: Mapping[str, NDArray[Any]], vocabulary: Mapping[str, Sequence[str]]
+    ) -> RotatE:
+        """The embeddings whose `state` and `vocabulary` these are.
+
+        Raises:
+            ModelFormatError: an array or a list is missing or of another size than the others.
+        """
+        try:
+            phases, values, biases = (
+                np.asarray(arrays[name], np.float32) for name in ("phases", "values", "biases")
+            )
+            trained = np.asarray(arrays["trained"], np.int64)
+            relations, iris = list(vocabulary["relations"]), list(vocabulary["values"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFormatError(f"not the state of graph embeddings: {error!r}") from error
+        n = len(iris)
+        fits = values.shape == (n, 2 * phases.shape[1] if phases.ndim == 2 else -1)
+        if not fits or len(phases) != len(relations) or trained.shape != (n,) or biases.shape != (n,):
+            raise ModelFormatError("graph embeddings whose arrays and names are not of one size")
+        return cls(relations, iris, trained, phases, values, biases)
+
+    def _mean(
+        self, rows: IntArray, relations: IntArray, values: IntArray, weights: FloatArray, n_items: int
+    ) -> FloatArray:
+        """`nearest` to t o conj(r), in the numbers of `values`."""
+        pointed = product(self.values[values], conjugate(self.rotations)[relations])
+        return nearest(pointed, rows, weights, n_items)
+
+
+@dataclass(frozen=True)
+class Training:
+    """The embeddings; `items` (n_items, 2 dim) as trained, zeros for an item with no fact to train on; the
+    mean loss of each epoch."""
+
+    model: RotatE
+    items: FloatArray
+    losses: Sequence[float]
+
+
+def shared_values(graph: ItemGraph) -> IntArray:
+    """Numbers of the values that at least two items have, rising; the others connect nothing."""
+    pairs = np.unique(np.stack([graph.tails, graph.heads]), axis=1)
+    tails, n_items = np.unique(pairs[0], return_counts=True)
+    return np.asarray(tails[n_items >= 2], np.int64)
+
+
+def train_rotate(graph: ItemGraph, **settings: Any) -> RotatE:
+    """`fit_rotate` without what only a measurement needs."""
+    return fit_rotate(graph, **settings).model
+
+
+def fit_rotate(
+    graph: ItemGraph, *, progress: Callable[[int], None] | None = None, **settings: Any
+) -> Training:
+    """Train on the facts that connect items; see `train_triples`.
+
+    Another head is an item, another tail a value. A fact's loss is weighted by its confidence.
+
+    Args:
+        graph: its literal facts, and values that only one item has, are left out.
+        progress: called with the number of epochs done since the last call.
+        settings: of `RotatESettings`.
+
+    Raises:
+        UserError: a setting is unknown or out of range.
+    """
+    trained = shared_values(graph)
+    used = np.isin(graph.tails, trained)
+    head_numbers, head_rows = np.unique(graph.heads[used], return_inverse=True)
+    n_heads, n_values = len(head_numbers), len(trained)
+    losses: list[float] = []
+
+    def watch(epoch: int, embedding: object, loss: float) -> None:
+        losses.append(loss)
+        if progress:
+            progress(1)
+
+    learned = train_triples(
+        Triples(head_rows, graph.relations[used], np.searchsorted(trained, graph.tails[used]) + n_heads),
+        n_entities=n_heads + n_values,
+        n_relations=len(graph.relation_names),
+        weights=graph.weights[used],
+        heads=np.arange(n_heads),
+        tails=np.arange(n_heads, n_heads + n_values),
+        watch=watch,
+        **settings,
+    )
+    items = np.zeros((graph.n_items, learned.entities.shape[1]), np.float32)
+    items[head_numbers] = learned.entities[:n_heads]
+    model = RotatE(
+        list(graph.relation_names),
+        [graph.value_iris[number] for number in trained],
+        trained,
+        learned.phases,
+        learned.entities[n_heads:],
+        learned.biases[n_heads:],
+    )
+    return Training(model, items, losses)
+
+
+def _unit(rows: FloatArray) -> FloatArray:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(lengths > _TINY, lengths, 1), np.float32)

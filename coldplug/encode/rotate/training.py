@@ -1,0 +1,344 @@
+"""Training of RotatE on any facts: corrupted facts that a batch shares, true ones left out, gradients by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from coldplug.encode.rotate.embedding import GraphEmbedding
+from coldplug.encode.rotate.facts import Triples, Truth
+from coldplug.learn.settings import checked
+from coldplug.types import FloatArray, IntArray
+
+_THREADS = 2
+_NEVER = -1e9
+_TINY = 1e-8
+_START = 0.25
+"""How far apart two rows start, about: near enough for every distance to count at once."""
+
+
+class RotatESettings(BaseModel):
+    """Settings of the training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dim: int = Field(64, ge=1, description="complex coordinates; an embedding has twice as many numbers")
+    epochs: int = Field(40, ge=0, description="passes over the facts")
+    batch: int = Field(1024, ge=1, description="facts whose gradients are added up before a step")
+    negatives: int = Field(256, ge=1, description="corrupted facts for each true one, shared by its batch")
+    shares: tuple[float, float, float] = Field(
+        (1, 0, 1), description="of the corrupted facts: with another head : another relation : another tail"
+    )
+    temperature: float | None = Field(
+        None, ge=0, description="of self-adversarial weights; none: the true fact competes in one softmax"
+    )
+    learning_rate: float = Field(0.1, gt=0, description="of Adagrad at the start; it falls to 0 in a line")
+    seed: int = Field(0, ge=0, description="of the start, the batches and the corrupted facts")
+
+
+@dataclass
+class _Side:
+    """One way to corrupt a fact: its head, its relation or its tail is exchanged."""
+
+    truth: Truth
+    rows: IntArray
+    """(n_facts,) the question of `truth` that each fact answers."""
+    candidates: IntArray
+    column_of: IntArray
+    """(n,) scratch, -1 between uses: the column of each number among those drawn."""
+    count: int
+    share: float
+
+    @classmethod
+    def of(
+        cls,
+        first: IntArray,
+        second: IntArray,
+        answers: IntArray,
+        candidates: IntArray,
+        count: int,
+        share: float,
+    ) -> _Side:
+        truth = Truth.of(first, second, answers)
+        room = max(int(candidates.max(initial=-1)), int(answers.max(initial=-1))) + 1
+        return cls(truth, truth.rows(first, second), candidates, np.full(room, -1), count, share)
+
+    def draw(self, rng: np.random.Generator) -> IntArray:
+        """Other answers for a batch; one that is drawn twice counts once."""
+        if not self.count:
+            return np.empty(0, np.int64)
+        return np.unique(self.candidates[rng.integers(0, len(self.candidates), self.count)])
+
+    def true(self, facts: IntArray, drawn: IntArray) -> Any:
+        """(n_facts, n_drawn) tensor: where a corrupted fact is true, and so no negative."""
+        import torch
+
+        self.column_of[drawn] = np.arange(len(drawn))
+        mask = self.truth.mask(self.rows[facts], self.column_of, len(drawn))
+        self.column_of[drawn] = -1
+        return torch.from_numpy(mask)
+
+
+class _Adagrad:
+    """Adagrad (Duchi, Hazan and Singer, 2011) on the rows that a batch touches; the others stay as they are."""
+
+    def __init__(self, table: Any) -> None:
+        import torch
+
+        self.table, self.squares = table, torch.zeros_like(table)
+
+    def step(self, rows: Any, gradient: Any, rate: float) -> None:
+        squares = self.squares[rows].addcmul_(gradient, gradient)
+        self.squares[rows] = squares
+        self.table.index_add_(0, rows, gradient.div_(squares.sqrt_().add_(_TINY)), alpha=-rate)
+
+
+def train_triples(
+    facts: Triples,
+    *,
+    n_entities: int,
+    n_relations: int,
+    weights: FloatArray | None = None,
+    heads: IntArray | None = None,
+    tails: IntArray | None = None,
+    start: GraphEmbedding | None = None,
+    watch: Callable[[int, GraphEmbedding, float], None] | None = None,
+    **settings: Any,
+) -> GraphEmbedding:
+    """Embed entities and relations so that true facts score above corrupted ones.
+
+    A fact scores b_h + b_t - ||h o r - t||^2: RotatE (Sun, Deng, Nie and Tang, 2019) with the square of the distance
+    and a bias an entity (as Balazevic, Allen and Hospedales, 2019). The loss is -log of the true fact's share in the
+    softmax over it and its corruptions or, with a `temperature`, the self-adversarial loss (RotatE, eq. 5 and 6)
+    without its margin, which the biases learn. Corruptions are drawn evenly once a batch and serve all its facts,
+    so that their distances are one matrix product; one that is itself among `facts` is never a negative. The same
+    facts, settings and number of threads give the same embedding.
+
+    Args:
+        facts: heads and tails below `n_entities`, relations below `n_relations`.
+        n_entities: rows of the embedding.
+        n_relations: likewise.
+        weights: (n_facts,) how much each fact counts, above 0; all alike where left out.
+        heads: entities that may be drawn as another head; all where left out.
+        tails: likewise.
+        start: to train on from; its angles, entities and biases are copied.
+        watch: called after every epoch with its number from 1, the embedding so far and the epoch's mean loss.
+        settings: of `RotatESettings`.
+
+    Raises:
+        UserError: a setting is unknown or out of range.
+    """
+    import torch
+
+    chosen = checked(RotatESettings, settings)
+    dim, rng = chosen.dim, np.random.default_rng(chosen.seed)
+    model = start or _begun(n_entities, n_relations, dim, rng)
+    table = torch.from_numpy(np.hstack([model.entities, model.biases[:, None]]))
+    angles = torch.from_numpy(model.phases.copy())
+    scale = None
+    if weights is not None and len(weights):
+        scale = torch.from_numpy(weights / weights.mean()).float()[:, None]
+    everyone = np.arange(n_entities)
+    whole = sum(chosen.shares)
+    counts = [round(chosen.negatives * share / whole) for share in chosen.shares]
+    h, r, t = facts.heads, facts.relations, facts.tails
+    sides = [
+        _Side.of(first, second, answers, candidates, count, share / whole)
+        for first, second, answers, candidates, count, share in zip(
+            (t, h, h),
+            (r, t, r),
+            (h, r, t),
+            (
+                everyone if heads is None else heads,
+                np.arange(n_relations),
+                everyone if tails is None else tails,
+            ),
+            counts,
+            chosen.shares,
+            strict=True,
+        )
+    ]
+    rows_adagrad, angles_adagrad = _Adagrad(table), _Adagrad(angles)
+    steps, step, before = chosen.epochs * -(-len(facts) // chosen.batch), 0, torch.get_num_threads()
+    torch.set_num_threads(min(_THREADS, before))
+    try:
+        with torch.inference_mode():
+            for epoch in range(chosen.epochs if len(facts) else 0):
+                order, total = rng.permutation(len(facts)), 0.0
+                for begin in range(0, len(order), chosen.batch):
+                    batch = order[begin : begin + chosen.batch]
+                    drawn = [side.draw(rng) for side in sides]
+                    touched, place = _distinct([h[batch], t[batch], drawn[0], drawn[2]])
+                    turning, which = _distinct([r[batch], drawn[1]])
+                    block, turns = table[touched], angles[turning]
+                    loss, slopes, angle_slopes = gradient(
+                        block,
+                        turns,
+                        place,
+                        which,
+                        [side.true(batch, others) for side, others in zip(sides, drawn, strict=True)],
+                        [side.share for side in sides],
+                        None if scale is None else scale[batch],
+                        chosen.temperature,
+                    )
+                    rate = chosen.learning_rate * (1 - step / steps)
+                    rows_adagrad.step(touched, slopes, rate)
+                    angles_adagrad.step(turning, angle_slopes, rate)
+                    step += 1
+                    total += loss * len(batch)
+                if watch:
+                    watch(epoch + 1, _embedding(table, angles), total / len(facts))
+    finally:
+        torch.set_num_threads(before)
+    return _embedding(table, angles)
+
+
+def gradient(
+    block: Any,
+    turns: Any,
+    place: Sequence[Any],
+    which: Sequence[Any],
+    true: Sequence[Any],
+    shares: Sequence[float],
+    weights: Any,
+    temperature: float | None,
+) -> tuple[float, Any, Any]:
+    """The mean loss of a batch, and its gradient by the rows and angles that the batch touches.
+
+    Args:
+        block: (n, 2 dim + 1) tensor of entity rows, the last column the bias.
+        turns: (m, dim) angles.
+        place: rows of `block`: of the heads, the tails, the other heads, the other tails.
+        which: rows of `turns`: of the relations, the other relations.
+        true: by side (head, relation, tail), (batch, n_drawn) True where a corrupted fact is none.
+        shares: by side, its weight in the loss; 0 leaves it out.
+        weights: (batch, 1) of the facts, or None.
+        temperature: None for the softmax.
+    """
+    import torch
+
+    dim = turns.shape[1]
+    h, t, other_h, other_t = (block[rows] for rows in place)
+    (h, b_h), (t, b_t) = (h[:, :-1], h[:, -1:]), (t[:, :-1], t[:, -1:])
+    cosines, sines = turns.cos(), turns.sin()
+    c, s = cosines[which[0]], sines[which[0]]
+    ahead, back = _turned(h, c, s), _turned(t, c, -s)
+    gap = ahead - t
+    own = b_h + b_t - (gap * gap).sum(1, keepdim=True)
+    slopes, loss = torch.zeros_like(block), block.new_zeros(())
+    pull, push_h, push_t = (torch.zeros_like(own) for _ in range(3))
+    d_h, d_t, d_ahead, d_back = (torch.zeros_like(h) for _ in range(4))
+    angle_slopes = torch.zeros_like(turns)
+    for centres, bias, others, rows, d_centres, push_bias, masked, share in (
+        (back, b_t, other_h, place[2], d_back, push_t, true[0], shares[0]),
+        (ahead, b_h, other_t, place[3], d_ahead, push_h, true[2], shares[2]),
+    ):
+        if not share:
+            continue
+        x = others[:, :-1]
+        scores = torch.addmm((others[:, -1] - (x * x).sum(1)), centres, x.T, alpha=2)
+        scores += bias - (centres * centres).sum(1, keepdim=True)
+        part, pulled, pushed = _contest(own, scores, masked, weights, temperature, share)
+        loss += part
+        pull += pulled
+        by_fact, by_other = pushed.sum(1, keepdim=True), pushed.sum(0)[:, None]
+        # d(score)/d(centre) = -2 (centre - other), and the other way round.
+        d_centres += 2 * (torch.mm(pushed, x) - by_fact * centres)
+        push_bias += by_fact
+        slopes.index_add_(0, rows, torch.hstack([2 * (torch.mm(pushed.T, centres) - by_other * x), by_other]))
+    if shares[1]:
+        # ||h o r - t||^2 = ||h||^2 + ||t||^2 - 2 Re(conj(r) (t o conj(h))), which is linear in r.
+        z = _turned(t, h[:, :dim], -h[:, dim:])
+        turned = torch.hstack([cosines[which[1]], sines[which[1]]])
+        scores = torch.mm(z, turned.T).mul_(2) + (
+            b_h + b_t - (h * h).sum(1, keepdim=True) - (t * t).sum(1, keepdim=True)
+        )
+        part, pulled, pushed = _contest(own, scores, true[1], weights, temperature, shares[1])
+        loss += part
+        pull += pulled
+        by_fact, mixed = pushed.sum(1, keepdim=True), torch.mm(pushed, turned)
+        push_h += by_fact
+        push_t += by_fact
+        real, imaginary = mixed[:, :dim], mixed[:, dim:]
+        d_h += 2 * (_turned(t, real, -imaginary) - by_fact * h)
+        d_t += 2 * (_turned(h, real, imaginary) - by_fact * t)
+        d_turned = 2 * torch.mm(pushed.T, z)
+        angle_slopes.index_add_(
+            0,
+            which[1],
+            cosines[which[1]] * d_turned[:, dim:] - sines[which[1]] * d_turned[:, :dim],
+        )
+    # d(own)/d(ahead) = -2 gap and d(own)/d(t) = 2 gap; own is to rise by `pull`.
+    d_ahead += 2 * pull * gap
+    d_t -= 2 * pull * gap
+    d_h += _turned(d_ahead, c, -s)
+    d_t += _turned(d_back, c, s)
+    d_angles = _crossed(ahead, d_ahead, dim) - _crossed(back, d_back, dim)
+    slopes.index_add_(0, place[0], torch.hstack([d_h, push_h - pull]))
+    slopes.index_add_(0, place[1], torch.hstack([d_t, push_t - pull]))
+    angle_slopes.index_add_(0, which[0], d_angles)
+    return float(loss) / len(own), slopes.div_(len(own)), angle_slopes.div_(len(own))
+
+
+def _contest(
+    own: Any, scores: Any, true: Any, weights: Any, temperature: float | None, share: float
+) -> tuple[Any, Any, Any]:
+    """The summed loss of true facts against corrupted ones, -d loss / d `own`, and d loss / d `scores`."""
+    import torch
+    from torch.nn.functional import logsigmoid
+
+    if temperature is None:
+        logs = torch.hstack([own, scores.masked_fill_(true, _NEVER)]).log_softmax(1)
+        losses = -logs[:, :1].clone()
+        chances = logs.exp_()
+        pull, push = 1 - chances[:, :1], chances[:, 1:]
+    else:
+        chances = (temperature * scores).masked_fill_(true, _NEVER).softmax(1).masked_fill_(true, 0)
+        losses = -logsigmoid(own) - (chances * logsigmoid(-scores)).sum(1, keepdim=True)
+        pull, push = torch.sigmoid(-own), chances * torch.sigmoid(scores)
+    factor = share if weights is None else share * weights
+    return (losses * factor).sum(), pull * factor, push * factor
+
+
+def _turned(rows: Any, cosines: Any, sines: Any) -> Any:
+    """Complex products of rows (real parts first) and cosines + i sines."""
+    import torch
+
+    dim = cosines.shape[1]
+    real, imaginary = rows[:, :dim], rows[:, dim:]
+    turned = torch.empty_like(rows)
+    torch.mul(real, cosines, out=turned[:, :dim]).addcmul_(imaginary, sines, value=-1)
+    torch.mul(real, sines, out=turned[:, dim:]).addcmul_(imaginary, cosines)
+    return turned
+
+
+def _crossed(rows: Any, slopes: Any, dim: int) -> Any:
+    """What turning the rows further adds to the loss whose slope by them is given."""
+    return rows[:, :dim] * slopes[:, dim:] - rows[:, dim:] * slopes[:, :dim]
+
+
+def _distinct(parts: Sequence[IntArray]) -> tuple[Any, list[Any]]:
+    """The numbers in all parts, each once and rising, and where each part's are among them."""
+    import torch
+
+    distinct, where = np.unique(np.concatenate(parts), return_inverse=True)
+    split = np.split(where, np.cumsum([len(part) for part in parts])[:-1])
+    return torch.from_numpy(distinct), [torch.from_numpy(part) for part in split]
+
+
+def _begun(n_entities: int, n_relations: int, dim: int, rng: np.random.Generator) -> GraphEmbedding:
+    reach = _START * (3 / (4 * dim)) ** 0.5
+    return GraphEmbedding(
+        rng.uniform(-reach, reach, (n_entities, 2 * dim)).astype(np.float32),
+        rng.uniform(-np.pi, np.pi, (n_relations, dim)).astype(np.float32),
+        np.zeros(n_entities, np.float32),
+    )
+
+
+def _embedding(table: Any, angles: Any) -> GraphEmbedding:
+    rows = table.numpy()
+    return GraphEmbedding(rows[:, :-1].copy(), angles.numpy().copy(), rows[:, -1].copy())
