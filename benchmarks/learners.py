@@ -126,7 +126,7 @@ def tables(stored: Mapping[str, Any]) -> str:
     made = []
     if "c1" in stored:
         made += [
-            methods_table(stored["c1"], deviation=True),
+            methods_table(stored["c1"]),
             costs_table(stored["c1"]),
             ranks_table(stored["c1"]),
         ]

@@ -12,6 +12,7 @@ from typing import Any
 from coldplug.evaluate import table
 from coldplug.evaluate.cell import SCENARIOS
 from coldplug.evaluate.controls import WHOLE
+from coldplug.evaluate.drawing import drawings
 
 WIDTH, HEIGHT = 640, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 190, 16, 44
@@ -33,16 +34,11 @@ def render_report(result: Mapping[str, Any]) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    tables = [
-        table.methods_table(result, spread=True),
-        table.methods_table(result, "recall"),
-        table.controls_table(result, spread=True),
-        table.differences_table(result),
-    ]
     return environment.from_string(source).render(
         result=result,
         curves=[curve(result, name) for name in ("user_cold", "both_cold")],
-        tables=[one for one in tables if one is not None],
+        ranks=drawings(result),
+        tables=table.every_table(result, spread=True),
         verdict=table.graph_verdict(result),
         settings=json.dumps(result["settings"], indent=2, ensure_ascii=False),
     )
@@ -50,7 +46,9 @@ def render_report(result: Mapping[str, Any]) -> str:
 
 def curve(result: Mapping[str, Any], name: str) -> dict[str, Any]:
     """What the template draws: axes, and a line a method, of NDCG@10 over the number of interactions."""
-    shots = [s.shots for s in SCENARIOS if s.name == name and s.shots is not None]
+    sizes = [s.shots for s in SCENARIOS if s.name == name]
+    measured = {row["shots"] for row in result["results"] if row["scenario"] == name}
+    shots = [k for k in sizes if k is not None or None in measured]
     lines = []
     for number, method in enumerate(result["methods"]):
         found = {
@@ -90,7 +88,7 @@ def curve(result: Mapping[str, Any], name: str) -> dict[str, Any]:
         "right": WIDTH - _RIGHT,
         "bottom": HEIGHT - _BOTTOM,
         "top": _TOP,
-        "x_ticks": [(round(px, 1), k) for k, px in x.items()],
+        "x_ticks": [(round(px, 1), "all" if k is None else k) for k, px in x.items()],
         "y_ticks": [(y(step * i), f"{step * i:.2f}") for i in range(n_ticks + 1)],
     }
 

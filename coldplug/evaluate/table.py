@@ -11,7 +11,14 @@ from coldplug.evaluate.controls import CONTROLS, WHOLE
 
 Style = Literal["plain", "markdown"]
 Result = Mapping[str, Any]
-Metric = Literal["ndcg", "recall"]
+Metric = Literal["ndcg", "recall", "precision", "first", "coverage"]
+METRIC_NAMES: dict[Metric, str] = {
+    "ndcg": "NDCG@10",
+    "recall": "Recall@20",
+    "precision": "Precision@10",
+    "first": "the first item is right",
+    "coverage": "Coverage@10, the share of the ranked items in anybody's first ten",
+}
 
 _HEADINGS = {"user_cold": "user", "both_cold": "both", "item_cold": "item_cold"}
 _SHOWN = {"user_cold": (0, 1, 3, 5, 10), "both_cold": (0, 5, 10), "item_cold": (None,)}
@@ -73,15 +80,25 @@ def figure(value: float) -> str:
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 
-def _cells(result: Result, method: str, view: str, metric: Metric, spread: bool) -> list[str]:
+def _cells(
+    result: Result,
+    method: str,
+    view: str,
+    metric: Metric,
+    spread: bool,
+    scenarios: Sequence[Scenario] | None = None,
+) -> list[str]:
     cells = []
-    for scenario in shown_scenarios():
+    for scenario in scenarios or shown_scenarios():
         row = find(result, method, view, scenario)
-        if row is None:
+        if row is None or metric not in row:
             cells.append("-")
             continue
         found = row[metric]
         cell = figure(found["mean"])
+        # a result of a single training has no deviation, an older one does not know of any
+        if found.get("sd") is not None:
+            cell += f" ±{figure(found['sd'])}"
         if spread and len(found["by_salt"]) > 1:
             cell += f" ({found['low']:.3f}-{found['high']:.3f})".replace("0.", ".")
         cells.append(cell)
@@ -89,13 +106,68 @@ def _cells(result: Result, method: str, view: str, metric: Metric, spread: bool)
 
 
 def methods_table(result: Result, metric: Metric = "ndcg", *, spread: bool = False) -> Table:
-    """Every method on the whole graph.
+    """Every method on the whole graph; where one was trained with several seeds, with the deviation over them.
 
     Args:
         spread: put the lowest and highest salt behind each mean.
     """
     rows = [[m, *_cells(result, m, WHOLE, metric, spread)] for m in result["methods"]]
     return Table(_title(result, metric), ["method", *map(heading, shown_scenarios())], rows)
+
+
+def sweep_tables(result: Result) -> list[Table]:
+    """NDCG over all sizes of the support, up to all that the cut can tell; none where that was not measured."""
+    tables = []
+    for name in ("user_cold", "both_cold"):
+        sizes = [s for s in SCENARIOS if s.name == name]
+        if any(find(result, method, WHOLE, sizes[-1]) for method in result["methods"]):
+            rows = [[m, *_cells(result, m, WHOLE, "ndcg", False, sizes)] for m in result["methods"]]
+            title = f"{name} over the size of the support, {_title(result, 'ndcg')}"
+            tables.append(Table(title, ["method", *map(heading, sizes)], rows))
+    return tables
+
+
+def costs_table(result: Result) -> Table | None:
+    """Seconds of processor time and memory of each method on the whole graph, means over its cells."""
+    rows = []
+    for method in result["methods"]:
+        cells = [c for c in result["costs"] if (c["method"], c["control"]) == (method, WHOLE)]
+        if not cells or "fit_cpu_seconds" not in cells[0]:
+            continue
+        fit, scoring = (
+            sum(cell[name] for cell in cells) / len(cells)
+            for name in ("fit_cpu_seconds", "score_cpu_seconds")
+        )
+        memory = max((cell["memory_mib"] or cell["peak_memory_mib"]) for cell in cells)
+        rows.append([method, str(len(cells)), f"{fit:.1f}", f"{scoring:.1f}", f"{memory:,.0f}"])
+    if not rows:
+        return None
+    title = "What each costs: processor seconds, means over its trainings, and memory of the process at most, data included"
+    return Table(title, ["method", "trainings", "fit s", "score s", "memory MiB"], rows)
+
+
+def ranks_table(result: Result) -> Table | None:
+    """Average ranks over users, best first; methods that lie within the last row of each other are not told apart."""
+    rows = {(row["scenario"], row["shots"]): row for row in result.get("ranks", [])}
+    shown = [s for s in shown_scenarios() if (s.name, s.shots) in rows]
+    if not shown:
+        return None
+    columns = [rows[s.name, s.shots] for s in shown]
+
+    def overall(method: str) -> float:
+        return sum(row["average"].get(method, len(result["methods"])) for row in columns)
+
+    body = [
+        [m, *(f"{row['average'][m]:.2f}" if m in row["average"] else "-" for row in columns)]
+        for m in sorted(result["methods"], key=overall)
+    ]
+    body.append(["critical difference", *(f"{row['critical_difference']:.2f}" for row in columns)])
+    blocks = sorted({row["blocks"] for row in columns})
+    title = (
+        f"Average rank by NDCG@10 over {' to '.join(f'{n:,}' for n in (blocks[0], blocks[-1]))} users, 1 is best; ranks "
+        "further apart than the critical difference (Nemenyi, 5 %) differ"
+    )
+    return Table(title, ["method", *map(heading, shown)], body)
 
 
 def controls_table(result: Result, metric: Metric = "ndcg", *, spread: bool = False) -> Table | None:
@@ -164,14 +236,26 @@ def _sure(result: Result, scenario: Scenario) -> bool:
 
 
 def _title(result: Result, metric: Metric) -> str:
-    name = "NDCG@10" if metric == "ndcg" else "Recall@20"
-    return f"{name}, mean over {len(result['salts'])} salts"
+    salts, by = len(result["salts"]), result.get("split_by", "hash")
+    mean = f"mean over {salts} salts" if salts > 1 else "one salt"
+    cut = "" if by == "hash" else f", split by {by}"
+    seeds = max(result.get("seeds", {}).values(), default=1)
+    trained = f", ± sd over up to {seeds} training seeds" if seeds > 1 else ""
+    return f"{METRIC_NAMES[metric]}, {mean}{cut}{trained}"
+
+
+def every_table(result: Result, *, spread: bool = False) -> list[Table]:
+    """All there are for a result, in order; `spread` puts the lowest and highest salt behind the means of NDCG."""
+    known = [m for m in METRIC_NAMES if result["results"] and m in result["results"][0]]
+    found = [methods_table(result, metric, spread=spread and metric == "ndcg") for metric in known]
+    found += sweep_tables(result)
+    more = (controls_table(result, spread=spread), differences_table(result), ranks_table(result))
+    return found + [table for table in (*more, costs_table(result)) if table is not None]
 
 
 def c1_text(result: Result, style: Style = "plain") -> str:
     """Every table of a result, one below the other."""
-    tables = [methods_table(result), methods_table(result, "recall")]
-    tables += [t for t in (controls_table(result), differences_table(result)) if t is not None]
+    tables = every_table(result)
     parts = [table.text(style) for table in tables]
     verdict = graph_verdict(result)
     if verdict:

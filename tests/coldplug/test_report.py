@@ -15,8 +15,16 @@ import pytest
 from c1_world import write_world
 
 from coldplug.evaluate import run_c1
+from coldplug.evaluate.drawing import drawing
 from coldplug.evaluate.report import render_report, write_report
-from coldplug.evaluate.table import c1_text, controls_table, differences_table, figure, methods_table
+from coldplug.evaluate.table import (
+    c1_text,
+    controls_table,
+    differences_table,
+    figure,
+    methods_table,
+    ranks_table,
+)
 
 METHODS = ["popularity", "ials-ridge-catalogue", "itemknn"]
 VIEWS = ["catalogue facts + text", "whole, extracted objects shuffled"]
@@ -93,12 +101,48 @@ def test_the_page_is_well_formed_and_offline(result: dict[str, Any], tmp_path: P
     assert "script" not in page.seen
     assert not re.search(r"(src|href)\s*=|https?:|url\(|@import", text)
     drawings = re.findall(r"<svg.*?</svg>", text, re.S)
-    assert len(drawings) == 2
-    for drawing in drawings:
-        lines = ElementTree.fromstring(drawing).findall("polyline")
+    curves, ranks = drawings[:2], drawings[2:]
+    assert len(ranks) == 4
+    for plot, sizes in zip(curves, (5, 6), strict=True):
+        lines = ElementTree.fromstring(plot).findall("polyline")
         assert len(lines) == len(METHODS)
         assert len({line.get("stroke-dasharray") for line in lines}) == len(METHODS)
-        assert all(len(line.get("points", "").split()) == 5 for line in lines)
+        assert all(len(line.get("points", "").split()) == sizes for line in lines)
+
+
+def test_a_result_from_before_ranks_and_more_metrics_is_still_told(result: dict[str, Any]) -> None:
+    older = {key: value for key, value in result.items() if key not in ("ranks", "seeds", "split_by")}
+    new = ("precision", "first", "coverage")
+    older["results"] = [
+        {key: value for key, value in row.items() if key not in new} for row in result["results"]
+    ]
+    for row in older["results"]:
+        for metric in ("ndcg", "recall"):
+            row[metric] = {key: row[metric][key] for key in ("mean", "low", "high", "by_salt")}
+    names = ("salt", "fit_seconds", "score_seconds", "peak_memory_mib", "method", "control")
+    older["costs"] = [{name: row[name] for name in names} for row in result["costs"]]
+    text = c1_text(older)
+    assert "Precision" not in text
+    assert "Average rank" not in text
+    assert methods_table(older).rows == methods_table(result).rows
+    assert "Average ranks" not in render_report(older)
+
+
+def test_the_drawing_of_ranks_says_what_the_table_says(result: dict[str, Any]) -> None:
+    (row,) = (r for r in result["ranks"] if (r["scenario"], r["shots"]) == ("item_cold", None))
+    plot = drawing(row, "item_cold")
+    ranks = [rank for _, _, _, rank in plot["dots"]]
+    assert ranks == sorted(ranks)
+    places = {method: (x, y) for method, y, x, _ in plot["dots"]}
+    assert places["ials-ridge-catalogue"][0] < places["popularity"][0]
+    # popularity and itemknn cannot tell cold items apart, so they tie in every list
+    assert row["alike"] == [["popularity", "itemknn"]]
+    ((x, above, below),) = plot["bars"]
+    assert above < places["popularity"][1] < places["itemknn"][1] < below
+    assert max(x for x, _ in places.values()) < x < plot["width"]
+    shown = {row[0]: row[-1] for row in ranks_table(result).rows}  # type: ignore[union-attr]
+    assert shown["popularity"] == f"{row['average']['popularity']:.2f}"
+    assert shown["critical difference"] == f"{row['critical_difference']:.2f}"
 
 
 def test_the_page_says_how_much_data_there_was(result: dict[str, Any]) -> None:
