@@ -12,7 +12,14 @@ from c1_world import write_world
 
 from coldplug.evaluate import run_c1
 from coldplug.evaluate.metrics import accuracy, coverage
-from coldplug.evaluate.ranks import alike, average_ranks, compared, critical_difference, friedman
+from coldplug.evaluate.ranks import (
+    alike,
+    average_ranks,
+    compared,
+    critical_difference,
+    friedman,
+    range_quantile,
+)
 from coldplug.evaluate.table import costs_table, methods_table
 from coldplug.learn import METHODS
 from coldplug.read import load_training_data
@@ -30,7 +37,10 @@ def test_the_worked_example() -> None:
     values = np.array(AUC.split(), np.float64).reshape(14, 4)
     np.testing.assert_allclose(average_ranks(values), [3.143, 2.000, 2.893, 1.964], atol=5e-4)
     assert critical_difference(4, 14) == pytest.approx(2.569 * np.sqrt(4 * 5 / (6 * 14)), abs=2e-3)
-    assert friedman(values) == pytest.approx(0.026, abs=0.005)
+    # the paper's chi squared of 9.28 (p = .0257) is not corrected for ties, which can only lower p
+    assert 0.01 < friedman(values) < 0.0257
+    # q for ten and for two methods at 5 %, Demsar 2006, table 5
+    assert [range_quantile(k, 0.95) / 2**0.5 for k in (2, 10)] == pytest.approx([1.960, 3.164], abs=5e-4)
 
 
 def test_ties_share_their_ranks_and_methods_alike_have_no_winner() -> None:
