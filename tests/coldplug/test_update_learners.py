@@ -180,6 +180,17 @@ def test_words_first_met_in_an_update_mean_something_afterwards() -> None:
     assert gap[1] > gap[2] + 0.2
 
 
+def test_one_user_alone_moves_little(method: str) -> None:
+    data, learner = users("new"), fresh(method)
+    mine = data.interactions.users == N_OLD
+    rows = data.interactions
+    before = loss(learner, "old")
+    learner.update(
+        replace(data, interactions=Interactions(rows.users[mine], rows.items[mine], rows.ratings[mine]))
+    )
+    assert abs(loss(learner, "old") - before) < 0.06
+
+
 def test_two_updates_add_up() -> None:
     learner = fresh("posterior")
     assert isinstance(learner, Posterior)
