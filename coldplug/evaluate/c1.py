@@ -16,8 +16,9 @@ from coldplug.evaluate import summary
 from coldplug.evaluate.cell import run_cell
 from coldplug.evaluate.controls import CONTROLS, WHOLE
 from coldplug.evaluate.kept import RESULT_VERSION, Cell, Store, fingerprint
+from coldplug.evaluate.peers import method_class
 from coldplug.evaluate.split import By, Split, make_split
-from coldplug.learn import BASELINES, METHODS, learner_class
+from coldplug.learn import BASELINES
 from coldplug.read import load_training_data
 from coldplug.types import TrainingData
 from plugbase.errors import UserError, did_you_mean
@@ -48,7 +49,7 @@ def run_c1(
 
     Args:
         data: training data, or a folder with graph.ttl, users.* and interactions.*.
-        methods: names in `coldplug.learn.METHODS`; all of them by default.
+        methods: names in `coldplug.learn.METHODS`, or of a peer; by default the default method and the baselines.
         salts: each cuts the data another way; results are means over them.
         controls: names in `CONTROLS`, run for `controlled` alone; all of them by default, none with `[]`.
         controlled: the method that controls and differences are about; skipped where `methods` lacks it.
@@ -70,10 +71,8 @@ def run_c1(
     """
     methods = list(methods if methods is not None else (DEFAULT_METHOD, *BASELINES))
     controls = list(CONTROLS if controls is None else controls)
-    _check(methods, METHODS, "method")
+    classes = {method: method_class(method) for method in methods}
     _check(controls, CONTROLS, "control")
-    for method in methods:
-        learner_class(method)
     said = [] if remarks is None else remarks
     if not isinstance(data, TrainingData):
         data = load_training_data(_graph_in(Path(data)), remarks=said)
@@ -90,7 +89,6 @@ def run_c1(
         cells += [Cell(controlled, view, salt, seed) for salt in salts for view in controls if view != WHOLE]
     splits = [make_split(data, salt, by) for salt in salts]
     stamp = fingerprint(data, times=by == "time")
-    classes = {method: learner_class(method) for method in methods}
     cut = stamp if by == "hash" else f"{stamp} {by}"
     store = Store(None if work is None else Path(work), cut, classes, settings)
     done = {cell: found for cell in cells if (found := store.read(cell)) is not None}

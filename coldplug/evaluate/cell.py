@@ -13,8 +13,9 @@ from coldplug.evaluate import bootstrap
 from coldplug.evaluate.controls import control
 from coldplug.evaluate.memory import Meter
 from coldplug.evaluate.metrics import Accuracy, accuracy, coverage
+from coldplug.evaluate.peers import method_class
 from coldplug.evaluate.split import Split, grouped
-from coldplug.learn import Learner, learner_class
+from coldplug.learn import Learner
 from coldplug.types import FloatArray, IntArray, Query
 
 SHOTS = (0, 1, 3, 5, 10)
@@ -59,7 +60,7 @@ def run_cell(
         of fitting and of scoring by the clock and of processor time, and the memory that was needed at most.
     """
     train = replace(split.train, graph=control(view, split.train.graph, seed))
-    chosen = learner_class(method)
+    chosen = method_class(method)
     meter = Meter()
     learner = chosen.fit(train, seed=seed, **(settings or {}))
     fitted = meter.lap()
