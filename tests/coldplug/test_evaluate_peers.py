@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -20,12 +19,12 @@ MODULES = {"implicit-als": "implicit", "lightfm": "lightfm", "cornac-vaecf": "co
 
 
 @pytest.fixture(params=sorted(PEERS))
-def fitted(request: pytest.FixtureRequest) -> Iterator[tuple[str, Learner]]:
+def fitted(request: pytest.FixtureRequest) -> tuple[str, Learner]:
     """A peer that was fitted on the planted world."""
     name = request.param
     if importlib.util.find_spec(MODULES[name]) is None:
         pytest.skip(f"{LIBRARIES[name]} is not installed")
-    yield name, method_class(name).fit(planted()[0], seed=1)
+    return name, method_class(name).fit(planted()[0], seed=1)
 
 
 def test_a_peer_scores_every_query_and_item(fitted: tuple[str, Learner]) -> None:
@@ -62,7 +61,7 @@ def test_a_peer_that_is_not_installed_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, MODULES[name], None)
     for loaded in list(sys.modules):
-        if loaded.startswith("coldplug.evaluate.peers.") or loaded.startswith(f"{MODULES[name]}."):
+        if loaded.startswith(("coldplug.evaluate.peers.", f"{MODULES[name]}.")):
             monkeypatch.delitem(sys.modules, loaded)
     with pytest.raises(UserError, match=LIBRARIES[name]):
         run_c1(planted()[0], [name], [""], [])
