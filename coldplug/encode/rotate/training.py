@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from coldplug.encode.rotate.embedding import GraphEmbedding
 from coldplug.encode.rotate.facts import Triples, Truth
+from coldplug.encode.rotate.loss import gradient
 from coldplug.learn.settings import checked
 from coldplug.types import FloatArray, IntArray
 
 _THREADS = 2
-_NEVER = -1e9
 _TINY = 1e-8
 _START = 0.25
 """How far apart two rows start, about: near enough for every distance to count at once."""
@@ -36,8 +36,18 @@ class RotatESettings(BaseModel):
     temperature: float | None = Field(
         None, ge=0, description="of self-adversarial weights; none: the true fact competes in one softmax"
     )
+    penalty: float = Field(
+        0.1, ge=0, description="on ||h||^2 + ||t||^2 of every true fact, against overfitting"
+    )
     learning_rate: float = Field(0.1, gt=0, description="of Adagrad at the start; it falls to 0 in a line")
     seed: int = Field(0, ge=0, description="of the start, the batches and the corrupted facts")
+
+    @field_validator("shares")
+    @classmethod
+    def _of_something(cls, shares: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(shares) < 0 or sum(shares) <= 0:
+            raise ValueError("shares are 0 or more, and not all 0")
+        return shares
 
 
 @dataclass
@@ -72,6 +82,10 @@ class _Side:
         if not self.count:
             return np.empty(0, np.int64)
         return np.unique(self.candidates[rng.integers(0, len(self.candidates), self.count)])
+
+    def absent(self, drawn: IntArray) -> float:
+        """The log of how many candidates each one drawn stands for."""
+        return float(np.log(len(self.candidates) / len(drawn))) if len(drawn) else 0.0
 
     def true(self, facts: IntArray, drawn: IntArray) -> Any:
         """(n_facts, n_drawn) tensor: where a corrupted fact is true, and so no negative."""
@@ -113,10 +127,11 @@ def train_triples(
 
     A fact scores b_h + b_t - ||h o r - t||^2: RotatE (Sun, Deng, Nie and Tang, 2019) with the square of the distance
     and a bias an entity (as Balazevic, Allen and Hospedales, 2019). The loss is -log of the true fact's share in the
-    softmax over it and its corruptions or, with a `temperature`, the self-adversarial loss (RotatE, eq. 5 and 6)
-    without its margin, which the biases learn. Corruptions are drawn evenly once a batch and serve all its facts,
-    so that their distances are one matrix product; one that is itself among `facts` is never a negative. The same
-    facts, settings and number of threads give the same embedding.
+    softmax over it and its corruptions, each counted for the candidates that were not drawn too; or, with a
+    `temperature`, the self-adversarial loss (RotatE, eq. 5 and 6) without its margin, which the biases learn. The
+    penalty is that of Zhang, Cai and Wang (DURA, 2020). Corruptions are drawn evenly once a batch and serve all its
+    facts, so that their distances are one matrix product; one that is itself among `facts` is never a negative. The
+    same facts, settings and number of threads give the same embedding.
 
     Args:
         facts: heads and tails below `n_entities`, relations below `n_relations`.
@@ -184,6 +199,8 @@ def train_triples(
                         [side.share for side in sides],
                         None if scale is None else scale[batch],
                         chosen.temperature,
+                        chosen.penalty,
+                        [side.absent(others) for side, others in zip(sides, drawn, strict=True)],
                     )
                     rate = chosen.learning_rate * (1 - step / steps)
                     rows_adagrad.step(touched, slopes, rate)
@@ -195,130 +212,6 @@ def train_triples(
     finally:
         torch.set_num_threads(before)
     return _embedding(table, angles)
-
-
-def gradient(
-    block: Any,
-    turns: Any,
-    place: Sequence[Any],
-    which: Sequence[Any],
-    true: Sequence[Any],
-    shares: Sequence[float],
-    weights: Any,
-    temperature: float | None,
-) -> tuple[float, Any, Any]:
-    """The mean loss of a batch, and its gradient by the rows and angles that the batch touches.
-
-    Args:
-        block: (n, 2 dim + 1) tensor of entity rows, the last column the bias.
-        turns: (m, dim) angles.
-        place: rows of `block`: of the heads, the tails, the other heads, the other tails.
-        which: rows of `turns`: of the relations, the other relations.
-        true: by side (head, relation, tail), (batch, n_drawn) True where a corrupted fact is none.
-        shares: by side, its weight in the loss; 0 leaves it out.
-        weights: (batch, 1) of the facts, or None.
-        temperature: None for the softmax.
-    """
-    import torch
-
-    dim = turns.shape[1]
-    h, t, other_h, other_t = (block[rows] for rows in place)
-    (h, b_h), (t, b_t) = (h[:, :-1], h[:, -1:]), (t[:, :-1], t[:, -1:])
-    cosines, sines = turns.cos(), turns.sin()
-    c, s = cosines[which[0]], sines[which[0]]
-    ahead, back = _turned(h, c, s), _turned(t, c, -s)
-    gap = ahead - t
-    own = b_h + b_t - (gap * gap).sum(1, keepdim=True)
-    slopes, loss = torch.zeros_like(block), block.new_zeros(())
-    pull, push_h, push_t = (torch.zeros_like(own) for _ in range(3))
-    d_h, d_t, d_ahead, d_back = (torch.zeros_like(h) for _ in range(4))
-    angle_slopes = torch.zeros_like(turns)
-    for centres, bias, others, rows, d_centres, push_bias, masked, share in (
-        (back, b_t, other_h, place[2], d_back, push_t, true[0], shares[0]),
-        (ahead, b_h, other_t, place[3], d_ahead, push_h, true[2], shares[2]),
-    ):
-        if not share:
-            continue
-        x = others[:, :-1]
-        scores = torch.addmm((others[:, -1] - (x * x).sum(1)), centres, x.T, alpha=2)
-        scores += bias - (centres * centres).sum(1, keepdim=True)
-        part, pulled, pushed = _contest(own, scores, masked, weights, temperature, share)
-        loss += part
-        pull += pulled
-        by_fact, by_other = pushed.sum(1, keepdim=True), pushed.sum(0)[:, None]
-        # d(score)/d(centre) = -2 (centre - other), and the other way round.
-        d_centres += 2 * (torch.mm(pushed, x) - by_fact * centres)
-        push_bias += by_fact
-        slopes.index_add_(0, rows, torch.hstack([2 * (torch.mm(pushed.T, centres) - by_other * x), by_other]))
-    if shares[1]:
-        # ||h o r - t||^2 = ||h||^2 + ||t||^2 - 2 Re(conj(r) (t o conj(h))), which is linear in r.
-        z = _turned(t, h[:, :dim], -h[:, dim:])
-        turned = torch.hstack([cosines[which[1]], sines[which[1]]])
-        scores = torch.mm(z, turned.T).mul_(2) + (
-            b_h + b_t - (h * h).sum(1, keepdim=True) - (t * t).sum(1, keepdim=True)
-        )
-        part, pulled, pushed = _contest(own, scores, true[1], weights, temperature, shares[1])
-        loss += part
-        pull += pulled
-        by_fact, mixed = pushed.sum(1, keepdim=True), torch.mm(pushed, turned)
-        push_h += by_fact
-        push_t += by_fact
-        real, imaginary = mixed[:, :dim], mixed[:, dim:]
-        d_h += 2 * (_turned(t, real, -imaginary) - by_fact * h)
-        d_t += 2 * (_turned(h, real, imaginary) - by_fact * t)
-        d_turned = 2 * torch.mm(pushed.T, z)
-        angle_slopes.index_add_(
-            0,
-            which[1],
-            cosines[which[1]] * d_turned[:, dim:] - sines[which[1]] * d_turned[:, :dim],
-        )
-    # d(own)/d(ahead) = -2 gap and d(own)/d(t) = 2 gap; own is to rise by `pull`.
-    d_ahead += 2 * pull * gap
-    d_t -= 2 * pull * gap
-    d_h += _turned(d_ahead, c, -s)
-    d_t += _turned(d_back, c, s)
-    d_angles = _crossed(ahead, d_ahead, dim) - _crossed(back, d_back, dim)
-    slopes.index_add_(0, place[0], torch.hstack([d_h, push_h - pull]))
-    slopes.index_add_(0, place[1], torch.hstack([d_t, push_t - pull]))
-    angle_slopes.index_add_(0, which[0], d_angles)
-    return float(loss) / len(own), slopes.div_(len(own)), angle_slopes.div_(len(own))
-
-
-def _contest(
-    own: Any, scores: Any, true: Any, weights: Any, temperature: float | None, share: float
-) -> tuple[Any, Any, Any]:
-    """The summed loss of true facts against corrupted ones, -d loss / d `own`, and d loss / d `scores`."""
-    import torch
-    from torch.nn.functional import logsigmoid
-
-    if temperature is None:
-        logs = torch.hstack([own, scores.masked_fill_(true, _NEVER)]).log_softmax(1)
-        losses = -logs[:, :1].clone()
-        chances = logs.exp_()
-        pull, push = 1 - chances[:, :1], chances[:, 1:]
-    else:
-        chances = (temperature * scores).masked_fill_(true, _NEVER).softmax(1).masked_fill_(true, 0)
-        losses = -logsigmoid(own) - (chances * logsigmoid(-scores)).sum(1, keepdim=True)
-        pull, push = torch.sigmoid(-own), chances * torch.sigmoid(scores)
-    factor = share if weights is None else share * weights
-    return (losses * factor).sum(), pull * factor, push * factor
-
-
-def _turned(rows: Any, cosines: Any, sines: Any) -> Any:
-    """Complex products of rows (real parts first) and cosines + i sines."""
-    import torch
-
-    dim = cosines.shape[1]
-    real, imaginary = rows[:, :dim], rows[:, dim:]
-    turned = torch.empty_like(rows)
-    torch.mul(real, cosines, out=turned[:, :dim]).addcmul_(imaginary, sines, value=-1)
-    torch.mul(real, sines, out=turned[:, dim:]).addcmul_(imaginary, cosines)
-    return turned
-
-
-def _crossed(rows: Any, slopes: Any, dim: int) -> Any:
-    """What turning the rows further adds to the loss whose slope by them is given."""
-    return rows[:, :dim] * slopes[:, dim:] - rows[:, dim:] * slopes[:, :dim]
 
 
 def _distinct(parts: Sequence[IntArray]) -> tuple[Any, list[Any]]:
