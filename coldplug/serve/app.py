@@ -34,7 +34,7 @@ from coldplug.serve.bodies import (
     ScoreBody,
     Scored,
 )
-from coldplug.serve.guard import BUG, Refused, answer_of
+from coldplug.serve.guard import BUG, Refused, answer_of, methods_of
 from coldplug.serve.held import Held, attributes, find, n_items
 from coldplug.serve.metrics import Metrics
 from plugbase.errors import UserError, did_you_mean
@@ -49,6 +49,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (401, "The token is missing or wrong."),
         (404, "An item that the model does not know; it is named."),
         (408, "The body did not come in time."),
+        (409, "An item is given twice."),
         (413, "The body is too large."),
         (415, "The body is not JSON."),
         (422, "A field is wrong; it is named, with its value and the mend."),
@@ -121,6 +122,7 @@ def create_app(held: Held, metrics: Metrics) -> FastAPI:
     @app.post("/items")
     async def add_items(body: ItemsBody) -> ItemsAnswer:
         """Make new items scorable from their attributes and text: all of them, or none. They last as long as the server."""
+        _check_each_once([item.id for item in body.items])
         records = [item.model_dump(exclude_none=True) for item in body.items]
         added, items = await asyncio.get_running_loop().run_in_executor(adding, held.add, records)
         metrics.items.set(items)
@@ -181,6 +183,7 @@ def page() -> tuple[str, str]:
 def _unknown(error: UnknownItemError, body: Asker | None) -> Refused:
     given = body.model_dump() if body else {}
     given["support"] = [met["item_id"] for met in given.get("support", ())]
+    given["item_id"] = [given.get("item_id")]
     missing = error.item_ids[0]
     places = [
         name
@@ -193,6 +196,18 @@ def _unknown(error: UnknownItemError, body: Asker | None) -> Refused:
     return Refused(404, problem)
 
 
+def _check_each_once(ids: list[str]) -> None:
+    seen: set[str] = set()
+    for place, ident in enumerate(ids):
+        if ident in seen:
+            problem = Problem(
+                error="two items have the same id", field=f"items[{place}].id", value=ident[:100]
+            )
+            problem.mend = "send each item once"
+            raise Refused(409, problem)
+        seen.add(ident)
+
+
 def _answer_errors(app: FastAPI) -> None:
     """Every error as a `Problem`."""
 
@@ -203,13 +218,14 @@ def _answer_errors(app: FastAPI) -> None:
         return answer_of(422, Problem(error=error.message, mend=error.mend))
 
     async def wrong_address(request: Request, error: Any) -> Response:
-        mend = "GET /openapi.json has all addresses"
+        mend, headers = "GET /openapi.json has all addresses", dict(error.headers or {})
+        addresses = methods_of(app)
         if error.status_code == 404:
-            mend = (
-                did_you_mean(request.url.path, [getattr(route, "path", "") for route in app.routes]) or mend
-            )
-        problem = Problem(error=str(error.detail).lower(), mend=mend)
-        return answer_of(error.status_code, problem, error.headers)
+            mend = did_you_mean(request.url.path, addresses) or mend
+        elif error.status_code == 405:
+            # Two routes of one address know of their own method only.
+            headers["Allow"] = ", ".join(sorted(addresses.get(request.url.path, ())))
+        return answer_of(error.status_code, Problem(error=str(error.detail).lower(), mend=mend), headers)
 
     async def wrong_body(_: Request, error: Any) -> Response:
         return answer_of(422, _problem(error.errors()[0]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, WrapValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from coldplug.explaining import Explanation
@@ -37,6 +37,11 @@ Value = Annotated[_One | Annotated[list[_One], Field(max_length=100)] | None, Wr
 
 USER: JsonValue = {"age": 25, "occupation": "artist"}
 SUPPORT: JsonValue = [{"item_id": "260", "rating": 5}, {"item_id": "1196"}]
+
+
+def _whole(value: Any) -> Any:
+    """10.0 is a whole number in JSON, which has one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Body(BaseModel):
@@ -81,7 +86,7 @@ class ScoreBody(Asker):
 class RecommendBody(Asker):
     """How many items to choose for one user, and from which."""
 
-    k: Annotated[int, Field(ge=1, le=MOST_SHOWN)] = 10
+    k: Annotated[int, Field(ge=1, le=MOST_SHOWN), BeforeValidator(_whole)] = 10
     exclude: Annotated[list[Identifier], Field(max_length=MOST_ITEMS)] = Field(
         default_factory=list, description="Items not to show, beside those of the support."
     )

@@ -58,14 +58,20 @@ def answer_of(status: int, problem: Problem, headers: Mapping[str, str] | None =
     return Response(body, status, dict(headers or {}), "application/json")
 
 
+def methods_of(app: ASGIApp) -> dict[str, set[str]]:
+    """Address -> the methods that it takes."""
+    found: dict[str, set[str]] = {}
+    for route in getattr(app, "routes", ()):
+        found.setdefault(route.path, set()).update(route.methods)
+    return found
+
+
 class Guard:
     """An ASGI application around another; nothing it logs or counts holds a token, a body, an id or a text."""
 
     def __init__(self, app: ASGIApp, limits: Limits, token: str | None, metrics: Metrics) -> None:
         self.app, self.limits, self.token, self.metrics = app, limits, token, metrics
-        self.paths: frozenset[str] = frozenset(
-            path for route in getattr(app, "routes", ()) if (path := getattr(route, "path", None))
-        )
+        self.methods = methods_of(app)
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,7 +85,7 @@ class Guard:
         }
         given = headers.get("x-request-id", "")
         ident = given if _ID.fullmatch(given) else secrets.token_hex(8)
-        path = scope["path"] if scope["path"] in self.paths else "other"
+        path = scope["path"] if scope["path"] in self.methods else "other"
         status = 0
 
         async def answer(message: Message) -> None:
@@ -125,7 +131,8 @@ class Guard:
                 problem = Problem(error="the token is missing or wrong", field="Authorization", mend=mend)
                 raise Refused(401, problem, {"www-authenticate": "Bearer"})
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if method == "POST" and kind != "application/json":
+        takes_a_body = method == "POST" and "POST" in self.methods.get(path, ())
+        if takes_a_body and kind != "application/json":
             problem = Problem(error="the body is not JSON", field="Content-Type", value=kind[:100])
             problem.mend = "send JSON with the header Content-Type: application/json"
             raise Refused(415, problem)
