@@ -31,7 +31,7 @@ from plugbase.errors import UserError
 SMALL: dict[str, dict[str, Any]] = {
     "posterior": {"steps": 60, "batch": 64, "kernel_steps": 5, "rank": 16, "dim": 8},
     "proto": {"steps": 80, "batch": 32, "dim": 8},
-    "metakg": {"steps": 60, "batch": 32, "dim": 8},
+    "matching": {"steps": 60, "batch": 32, "dim": 8},
 }
 N_OLD = 110
 
