@@ -285,6 +285,19 @@ def test_calibration_makes_confidences_frequencies() -> None:
     assert after < 0.05 < before
 
 
+@pytest.mark.parametrize("told", [30.0, 60.0])
+def test_confidences_of_an_extractor_that_is_far_too_sure_are_frequencies_too(told: float) -> None:
+    rng = np.random.default_rng(0)
+    readings = [
+        _reading(float(margin), {"colour": (Value("red" if rng.random() < 0.4 else "blue"),)}, False)
+        for margin in rng.normal(told, 8.0, 400)
+    ]
+    found = calibrate(readings, several=True)
+    sure = [found.probability(reading.answers(True, found.bias)["colour"][0].logit) for reading in readings]
+    right = np.mean([reading.entry.facts["colour"][0].text == "red" for reading in readings])
+    assert np.mean(sure) == pytest.approx(right, abs=0.05)
+
+
 def test_of_biases_that_will_do_the_best_f1_or_the_smallest_is_taken() -> None:
     def unsure(complete: bool) -> list[Reading]:
         item, spans = Item("1", "red blue"), [_span("red", 0), _span("blue", 4)]

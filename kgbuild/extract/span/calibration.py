@@ -15,6 +15,8 @@ from kgbuild.extract.span.spans import Span
 
 _BINS = 10
 _RESAMPLES = 200
+_LEAST_SLOPE = 0.05
+_CLOSE = 1e-8
 _BIASES = tuple(round(-4 + 0.25 * step, 2) for step in range(33))
 
 
@@ -179,18 +181,40 @@ def confidences(
 
 
 def _logistic(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope and offset of a logistic regression by Newton's method (Platt 1999), shrunk a little to (1, 0)."""
-    weights = np.array([1.0, 0.0])
-    design = np.stack([x, np.ones_like(x)], axis=1)
+    """Slope and offset of a logistic regression (Platt 1999), shrunk a little to (1, 0); more is never less sure."""
+    ones = np.ones_like(x)
+    slope, offset = _newton(np.stack([x, ones], axis=1), y, np.array([1.0, 0.0]), 0 * x)
+    if slope < _LEAST_SLOPE:
+        slope, (offset,) = _LEAST_SLOPE, _newton(ones[:, None], y, np.zeros(1), _LEAST_SLOPE * x)
+    return float(slope), float(offset)
+
+
+def _newton(
+    design: NDArray[np.float64], y: NDArray[np.float64], prior: NDArray[np.float64], told: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weights with sigmoid(design weights + told) likeliest for y, under a unit Gaussian about the prior.
+
+    Newton's step is halved until it gains: a whole one may overshoot where the outcomes go against what is told, and
+    never come back.
+    """
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        logits = design @ weights + told
+        return float((np.logaddexp(0, logits) - y * logits).sum() + ((weights - prior) ** 2).sum() / 2)
+
+    weights = prior
     for _ in range(50):
-        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (p - y) + (weights - [1.0, 0.0])
-        curvature = (design * (p * (1 - p))[:, None]).T @ design + np.eye(2)
+        p = 1 / (1 + np.exp(-np.clip(design @ weights + told, -30, 30)))
+        gradient = design.T @ (p - y) + (weights - prior)
+        curvature = (design * (p * (1 - p))[:, None]).T @ design + np.eye(len(prior))
         step = np.linalg.solve(curvature, gradient)
-        weights = weights - step
-        if float(np.abs(step).max()) < 1e-8:
+        least = loss(weights)
+        while loss(weights - step) > least and np.abs(step).max() >= _CLOSE:
+            step = step / 2
+        if np.abs(step).max() < _CLOSE:
             break
-    return max(0.05, float(weights[0])), float(weights[1])
+        weights = weights - step
+    return weights
 
 
 def expected_calibration_error(probabilities: NDArray[np.float64], outcomes: NDArray[np.float64]) -> float:
