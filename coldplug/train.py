@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -126,6 +127,24 @@ def train_model(
         relevance,
         remarks,
     )
+
+
+def read_settings(path: Path, method: str | None = None) -> tuple[str, dict[str, Any]]:
+    """Method and settings from a file that `coldplug tune` wrote.
+
+    Raises:
+        UserError: it is none, or of another method than the one asked for.
+    """
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        tuned, settings = str(told["method"]), dict(told["settings"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            "holds no settings", file=str(path), mend="write it with `coldplug tune -o`"
+        ) from error
+    if method is not None and method != tuned:
+        raise UserError(f"its settings are of method {tuned!r}, not {method!r}", file=str(path))
+    return tuned, settings
 
 
 def _passes(method: str, epochs: int, n_users: int, batch: int) -> dict[str, int]:

@@ -9,6 +9,7 @@ from coldplug.cli.evaluate import evaluate
 from coldplug.cli.score import explain, recommend, score
 from coldplug.cli.serve import serve
 from coldplug.cli.train import train
+from coldplug.cli.tune import tune
 from coldplug.cli.update import update
 from plugbase.console import CommandGroup, version_option
 
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for _command in (train, update, score, recommend, explain, serve, evaluate, datasets):
+for _command in (train, tune, update, score, recommend, explain, serve, evaluate, datasets):
     main.add_command(_command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -45,8 +45,7 @@ _RELATIONS_SHOWN = 8
 )
 @click.option(
     "--method",
-    default="posterior",
-    show_default=True,
+    show_default="posterior",
     metavar="NAME",
     help="The learner: posterior, maml, melu, proto, mf and others (docs/learners.md tells of each), or auto, "
     "which tries several and weighs those that help.",
@@ -58,6 +57,12 @@ _RELATIONS_SHOWN = 8
     metavar="NAME=VALUE",
     callback=lambda _ctx, _option, given: parse_settings(given),
     help="A setting of the learner, such as steps=400. May be repeated.",
+)
+@click.option(
+    "--settings",
+    "tuned",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Method and settings that `coldplug tune -o` wrote; --set goes before them.",
 )
 @click.option(
     "--positive-at",
@@ -73,8 +78,9 @@ def train(
     output: Path | None,
     interactions: Path | None,
     users: Path | None,
-    method: str,
-    settings: dict[str, str],
+    method: str | None,
+    settings: dict[str, Any],
+    tuned: Path | None,
     positive_at: float | None,
     seed: int,
     console: Console,
@@ -84,14 +90,17 @@ def train(
     Items of the graph that nobody has met yet are scored by their facts and texts. A model that is in the
     output folder already is replaced once the new one is whole.
     """
-    from coldplug.train import train_model
+    from coldplug.train import read_settings, train_model
 
+    if tuned is not None:
+        method, found = read_settings(tuned, method)
+        settings = found | settings
     summary = train_model(
         graph,
         output or graph.parent / "model",
         users=users,
         interactions=interactions,
-        method=method,
+        method=method or "posterior",
         positive_at=positive_at,
         seed=seed,
         note=console.note,
