@@ -120,7 +120,7 @@ def r1(data: TrainingData, asked: argparse.Namespace) -> dict[str, Any]:
 
 def tables(stored: Mapping[str, Any]) -> str:
     """What docs/learners.md quotes."""
-    from coldplug.evaluate.r1_table import r1_tables
+    from coldplug.evaluate import r1_table
     from coldplug.evaluate.table import costs_table, methods_table, ranks_table
 
     made = []
@@ -131,7 +131,7 @@ def tables(stored: Mapping[str, Any]) -> str:
             ranks_table(stored["c1"]),
         ]
     if "r1" in stored:
-        made += r1_tables(stored["r1"])
+        made += [*r1_table.r1_tables(stored["r1"]), r1_table.ranks_table(stored["r1"])]
     return "\n\n".join(f"{table.title}\n\n{table.text('markdown')}" for table in made if table is not None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldplug.evaluate import bootstrap
+from coldplug.evaluate.batches import batches
 from coldplug.evaluate.controls import control
 from coldplug.evaluate.memory import Meter
 from coldplug.evaluate.metrics import Accuracy, accuracy, coverage
@@ -19,8 +20,6 @@ from coldplug.learn import Learner
 from coldplug.types import FloatArray, IntArray, Query
 
 SHOTS = (0, 1, 3, 5, 10)
-BATCH_CELLS = 2_000_000
-"""Scores held at once; bounds the memory of a data set with many items."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,8 @@ def _measure(learner: Learner, split: Split, scenario: Scenario) -> dict[str, An
     column[items] = np.arange(len(items))
     relevant = [column[row] for row in relevant_items]
     told: list[Accuracy] = []
-    kept = []
-    for rows, queries in _batches(split, scenario, max(1, BATCH_CELLS // len(items))):
+    kept, order = [], []
+    for rows, queries in batches(_queries(split, scenario), len(items)):
         scores = checked(learner, queries, items)
         wanted = _mask([relevant[row] for row in rows], len(items))
         excluded = None
@@ -102,8 +101,10 @@ def _measure(learner: Learner, split: Split, scenario: Scenario) -> dict[str, An
             excluded = _mask([column[split.hidden(row, scenario.shots)] for row in rows], len(items))
         told.append(accuracy(scores, wanted, excluded))
         kept.append(bootstrap.kept_ranks(scores if excluded is None else np.where(excluded, -np.inf, scores)))
-    per_user = np.concatenate([one.ndcg for one in told])
-    ranked = np.concatenate(kept)
+        order.append(rows)
+    back = np.argsort(np.concatenate(order))
+    per_user = np.concatenate([one.ndcg for one in told])[back]
+    ranked = np.concatenate(kept)[back]
     name = f"{split.salt}{scenario.name}"
     if scenario.name == "user_cold":
         drawn = bootstrap.draws(name, len(per_user), 0)
@@ -112,7 +113,7 @@ def _measure(learner: Learner, split: Split, scenario: Scenario) -> dict[str, An
         drawn = bootstrap.draws(name, len(per_user), len(items))
         replicates = bootstrap.over_users_and_items(ranked, relevant, drawn)
     means = {
-        metric: float(np.nanmean(np.concatenate([getattr(one, metric) for one in told])))
+        metric: float(np.nanmean(np.concatenate([getattr(one, metric) for one in told])[back]))
         for metric in METRICS
         if metric != "coverage"
     }
@@ -147,23 +148,17 @@ def checked(learner: Learner, queries: Sequence[Query], items: IntArray) -> Floa
     return scores
 
 
-def _batches(split: Split, scenario: Scenario, size: int) -> Iterator[tuple[IntArray, list[Query]]]:
+def _queries(split: Split, scenario: Scenario) -> list[Query]:
     attributes, rows = split.train.user_attributes, split.train.interactions
     if scenario.name == "item_cold":
         history = grouped(rows.users, len(attributes))
-        users = split.warm_users
-        for start in range(0, len(users), size):
-            batch = np.arange(start, min(start + size, len(users)))
-            mine = [(user, history[user]) for user in users[batch].tolist()]
-            yield batch, [Query(attributes[u], rows.items[h], rows.ratings[h]) for u, h in mine]
-        return
-    users = split.users
-    for start in range(0, len(users), size):
-        batch = np.arange(start, min(start + size, len(users)))
-        told = [
-            split.support(row, scenario.shots, whole=scenario.name == "both_cold") for row in batch.tolist()
-        ]
-        yield batch, [Query(attributes[users[row]], *some) for row, some in zip(batch, told, strict=True)]
+        mine = [(user, history[user]) for user in split.warm_users.tolist()]
+        return [Query(attributes[user], rows.items[met], rows.ratings[met]) for user, met in mine]
+    whole = scenario.name == "both_cold"
+    return [
+        Query(attributes[user], *split.support(row, scenario.shots, whole=whole))
+        for row, user in enumerate(split.users.tolist())
+    ]
 
 
 def _mask(columns: Sequence[IntArray], width: int) -> NDArray[np.bool_]:

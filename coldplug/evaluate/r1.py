@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coldplug.evaluate import bootstrap
+from coldplug.evaluate.batches import batches
 from coldplug.evaluate.c1 import _versions as versions
 from coldplug.evaluate.kept import Cell, Store, fingerprint
 from coldplug.evaluate.memory import Meter
@@ -163,8 +164,10 @@ def _measure(
         return {metric: np.zeros(0) for metric in METRICS}
     asked = np.stack([task.query for task in tasks])
     items = np.unique(asked)
-    everything = rater.predict_ratings(queries(data, tasks, history), items)
-    predicted = np.take_along_axis(everything, np.searchsorted(items, asked), axis=1).astype(np.float64)
+    places = np.searchsorted(items, asked)
+    predicted = np.zeros(asked.shape)
+    for rows, some in batches(queries(data, tasks, history), len(items)):
+        predicted[rows] = np.take_along_axis(rater.predict_ratings(some, items), places[rows], axis=1)
     wanted = np.stack([task.wanted for task in tasks]).astype(np.float64)
     return task_metrics(predicted, wanted)
 

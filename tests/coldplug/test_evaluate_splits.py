@@ -104,7 +104,7 @@ def test_all_but_k_everything_that_was_not_told_is_right(
         assert split.support(row, None, whole=False)[0].tolist() == everything[:-1]
     sizes = [[len(query.items) for query in queries] for queries, _ in Seen.asked]
     assert [max(one) for one in sizes[:5]] == [0, 1, 3, 5, 10]
-    assert sizes[-1] == [POOL + len(targets) - 1 for targets in split.targets]
+    assert sizes[-1] == sorted(POOL + len(targets) - 1 for targets in split.targets)
     rows = {(row["scenario"], row["shots"]): row for row in result["results"]}
     assert ("user_cold", None) in rows
     # with one right item NDCG is 1 / log2(rank + 1), by hand for a score that is the item's number

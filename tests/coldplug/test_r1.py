@@ -180,6 +180,48 @@ def test_a_user_whose_warm_ratings_are_known_is_predicted_better(result: dict[st
     assert told["rmse"]["mean"] < row_of(result, OURS, "item_cold")["rmse"]["mean"]
 
 
+def test_learners_are_trained_for_ratings_and_finished_fits_are_kept(
+    data: TrainingData, folder: Path, tmp_path: Path
+) -> None:
+    asked = [data, folder / "melu-split", ["proto", "mf", "support-mean"], (0,)]
+    told: list[str] = []
+    short: dict[str, dict[str, Any]] = {"proto": {"steps": 150}}
+
+    def measured() -> dict[str, Any]:
+        return run_r1(
+            *asked,  # type: ignore[arg-type]
+            settings=short,
+            work=tmp_path,
+            progress=lambda done, total, what: told.append(what),
+        )
+
+    first = measured()
+    assert told == ["proto, seed 0", "mf, seed 0", "support-mean, seed 0"]
+    assert measured()["results"] == first["results"]
+    assert len(told) == 3
+    mean = row_of(first, "support-mean", "user_cold")
+    assert row_of(first, "proto", "user_cold")["ndcg5"]["mean"] > mean["ndcg5"]["mean"]
+    # logits of the loss of clicks would be nowhere near
+    assert row_of(first, "proto", "user_cold")["rmse"]["mean"] < 1.5 * mean["rmse"]["mean"]
+    assert mean["mse"]["mean"] > mean["rmse"]["mean"] ** 2
+    assert {row["metric"] for row in first["ranks"]} == {"mae", "rmse", "ndcg5"}
+    assert all(row["fit_cpu_seconds"] >= 0 and row["rater"] in asked[2] for row in first["costs"])  # type: ignore[operator]
+    short["proto"] = {"steps": 10}
+    assert row_of(measured(), "proto", "user_cold")["rmse"] != row_of(first, "proto", "user_cold")["rmse"]
+    assert len(told) == 4
+
+
+def test_an_older_result_is_still_told(result: dict[str, Any]) -> None:
+    older = {key: value for key, value in result.items() if key != "ranks"}
+    older["results"] = [{k: v for k, v in row.items() if k != "mse"} for row in result["results"]]
+    names = ("rater", "seed", "fit_seconds", "predict_seconds")
+    older["costs"] = [{name: row[name] for name in names} for row in result["costs"]]
+    text = r1_text(older)
+    assert "MSE" not in text.replace("RMSE", "")
+    assert "Average rank" not in text
+    assert "Average rank" in r1_text(result)
+
+
 def test_tables_hold_every_rater_and_state(result: dict[str, Any]) -> None:
     json.dumps(result, allow_nan=False)
     for style in ("plain", "markdown"):
