@@ -15,8 +15,6 @@ from coldplug.types import FloatArray, IntArray, Interactions, Query, TrainingDa
 
 SIZES = (0, 1, 3, 5, 10, 30)
 """Supports that are measured; half of a user's positives at most."""
-LEAST_POSITIVES = 3
-"""Positives that make an item a known one, as the learners have it."""
 _SET_ASIDE = 0.2
 _MOST_USERS = 400
 _LEAST_USERS = 20
@@ -106,6 +104,11 @@ class Carve:
         return accuracy(self.scores(learner, cell), *self.relevant(cell)).ndcg
 
 
+def met(data: TrainingData) -> NDArray[np.bool_]:
+    """(n_items,) whether anybody met the item, which makes it a known one."""
+    return np.bincount(data.interactions.items, minlength=data.graph.n_items) > 0
+
+
 def carve(data: TrainingData, seed: int) -> Carve | None:
     """Set a fifth of the users with enough positives aside, 400 at most, and a fifth of the items.
 
@@ -114,8 +117,7 @@ def carve(data: TrainingData, seed: int) -> Carve | None:
     """
     rng = np.random.default_rng([seed, 20])
     rows, positive, n_items = data.interactions, data.positives(), data.graph.n_items
-    counts = np.bincount(rows.items[positive], minlength=n_items)
-    known = np.flatnonzero(counts >= LEAST_POSITIVES)
+    known = np.flatnonzero(met(data))
     new_items = np.sort(rng.choice(known, round(_SET_ASIDE * len(known)), replace=False))
     aside = np.zeros(n_items, np.bool_)
     aside[new_items] = True
@@ -128,7 +130,8 @@ def carve(data: TrainingData, seed: int) -> Carve | None:
     out = np.zeros(len(data.user_ids), np.bool_)
     out[users] = True
     keep = ~out[rows.users] & ~aside[rows.items]
-    left = np.bincount(rows.items[keep & positive], minlength=n_items) >= LEAST_POSITIVES
+    train = replace(data, interactions=_take(rows, keep))
+    left = met(train)
     known_items = np.flatnonzero(left)
     if len(known_items) > _MOST_ITEMS:
         known_items = np.sort(rng.choice(known_items, _MOST_ITEMS, replace=False))
@@ -147,7 +150,7 @@ def carve(data: TrainingData, seed: int) -> Carve | None:
         rest = np.setdiff1d(rows.items[mine[half:]], pools[-1])
         known_targets.append(rest[ranked[rest]])
     return Carve(
-        replace(data, interactions=_take(rows, keep)),
+        train,
         users,
         pools,
         ratings,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from coldplug.errors import ModelFormatError
 from coldplug.learn import State, TrainableLearner, trainable_class
-from coldplug.learn.auto.carve import LEAST_POSITIVES, SIZES, Carve, Cell, carve
+from coldplug.learn.auto.carve import SIZES, Carve, Cell, carve, met
 from coldplug.learn.auto.suit import named, suitable
 from coldplug.learn.auto.weigh import Mixture, Scaled, Weighing, weigh
 from coldplug.learn.settings import checked
@@ -34,7 +34,7 @@ class AutoSettings(BaseModel):
     batch: int | None = Field(None, ge=1, description="users in a training batch of every candidate")
     dim: int | None = Field(None, ge=2, description="length of every candidate's vectors; even")
 
-    def of(self, name: str) -> dict[str, int]:
+    def of(self, name: str) -> dict[str, Any]:
         """What one candidate is told."""
         fields = trainable_class(name).settings_class.model_fields
         given = self.model_dump()
@@ -106,8 +106,7 @@ class Auto:
         for name in kept:
             note(f"{name}, on everything")
             members[name] = trainable_class(name).fit(data, seed=seed, note=note, **chosen.of(name))
-        counts = np.bincount(data.interactions.items[data.positives()], minlength=data.graph.n_items)
-        return cls(chosen, members, mixture, counts >= LEAST_POSITIVES, report)
+        return cls(chosen, members, mixture, met(data), report)
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
         """(n_queries, n_items) float32 in the units of the first candidate, of old and of new items."""
@@ -220,10 +219,12 @@ def _weighed_row(name: str, weighing: Weighing) -> dict[str, Any]:
     """What model.json says of a candidate that was weighed."""
     found, kept = weighing.judged[name], name in weighing.kept
     mean = float(np.mean(list(found.ndcg.values())))
-    added = f"it adds {found.gain:+.4f} ± {found.error:.4f} to those before it"
+    noise = "which is within noise" if found.gain > 0 else "which is no gain"
     why = f"NDCG@10 {mean:.3f} alone"
     if name != weighing.lead:
-        why += f"; {added}" + ("" if kept else ", which is within noise")
+        why += f"; it adds {found.gain:+.4f} ± {found.error:.4f} to those before it" + (
+            "" if kept else f", {noise}"
+        )
     elif not kept:
         why += "; the others do without it"
     return _row(name, why, kept=kept) | {
