@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from implicit.als import AlternatingLeastSquares
 
+from coldplug.evaluate.peers.matrices import compiled
 from coldplug.learn.baselines.matrices import positive_matrix, support_matrix
 from coldplug.types import FloatArray, IntArray, Query, TrainingData
 
@@ -30,12 +31,12 @@ class ImplicitALS:
         model = AlternatingLeastSquares(
             factors=factors, use_gpu=False, num_threads=1, random_state=seed, **settings
         )
-        model.fit(_rows(liked), show_progress=False)
+        model.fit(compiled(liked), show_progress=False)
         return cls(model, np.asarray(liked.sum(axis=0), np.float32), data.positive_at)
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
         """(n_queries, n_items); popularity without a support."""
-        support = _rows(support_matrix(queries, len(self.counts), self.positive_at))
+        support = compiled(support_matrix(queries, len(self.counts), self.positive_at))
         users = self.model.recalculate_user(np.arange(len(queries)), support)
         met = self.counts[items] > 0
         scores = np.zeros((len(queries), len(items)), np.float32)
@@ -43,12 +44,3 @@ class ImplicitALS:
         scores[:, ~met] = scores.min(initial=0.0)
         scores[np.diff(support.indptr) == 0] = self.counts[items]
         return scores
-
-
-def _rows(matrix: Any) -> Any:
-    """As the older kind of sparse matrix, with the short indices that the library's compiled part reads."""
-    from scipy import sparse
-
-    made = sparse.csr_matrix(matrix, dtype=np.float32)
-    made.indices, made.indptr = made.indices.astype(np.int32), made.indptr.astype(np.int32)
-    return made

@@ -12,6 +12,7 @@ import numpy as np
 from lightfm import LightFM
 from scipy import sparse
 
+from coldplug.evaluate.peers.matrices import compiled
 from coldplug.learn.baselines.matrices import AttributeCoder, fact_matrix, positive_matrix
 from coldplug.types import FloatArray, IntArray, Query, TrainingData
 
@@ -35,10 +36,10 @@ class LightFMPeer:
         # an id that was never trained on is noise, so only items that were met have one
         met = np.asarray(liked.sum(axis=0)) > 0
         features = sparse.hstack([sparse.diags_array(met.astype(np.float32)), fact_matrix(data.graph)])
-        item_features = sparse.csr_matrix(features, dtype=np.float32)
+        item_features = compiled(features)
         model = LightFM(no_components=factors, loss="warp", random_state=seed, **settings)
         model.fit(
-            sparse.coo_matrix(liked, dtype=np.float32),
+            compiled(liked).tocoo(),
             user_features=cls._users(coder, data.user_attributes),
             item_features=item_features,
             epochs=epochs,
@@ -50,9 +51,7 @@ class LightFMPeer:
     def _users(coder: AttributeCoder, users: Sequence[Any]) -> Any:
         """One-hots, and a column that all have, for users of whom nothing is known."""
         told = coder.encode(users)
-        return sparse.csr_matrix(
-            sparse.hstack([np.ones((len(users), 1), np.float32), told]), dtype=np.float32
-        )
+        return compiled(sparse.hstack([np.ones((len(users), 1), np.float32), told]))
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
         """(n_queries, n_items)."""
