@@ -126,7 +126,7 @@ def evaluate(
             by=split_by,
             jobs=jobs,
             progress=report,
-            work=work or folder / "c1-cells",
+            work=work or folder / ("c1-cells" if split_by == "hash" else f"c1-{split_by}-cells"),
             remarks=remarks,
         )
     for remark in remarks:
