@@ -77,29 +77,33 @@ class _Trial:
         """(n_shares, n_users) NDCG@10 with each share of `more`."""
         return np.stack([self.ndcg(place, mixed(present, more, share)) for share in SHARES])
 
+    def shares(self, curves: Sequence[Floats], users: NDArray[np.bool_]) -> list[int]:
+        """The best share of each cell for these users, by its place in SHARES; the smallest of equals.
+
+        The sizes of support next to it count half: so few users say little of one size alone, and weights that jump
+        from size to size would be noise.
+        """
+        found = []
+        for n, cell in enumerate(self.cells):
+            near = [m for m in (n - 1, n + 1) if 0 <= m < len(curves) and self.cells[m].new == cell.new]
+            rises = [(curves[m] - curves[m][0])[:, users & ~np.isnan(curves[m][0])] for m in [n, *near]]
+            summed = sum((1.0 if m == 0 else 0.5) * rise.sum(1) for m, rise in enumerate(rises))
+            found.append(int(np.argmax(summed)))
+        return found
+
     def gain(self, curves: Sequence[Floats]) -> tuple[float, float]:
-        """Gain and standard error, the share for each half of the users chosen on the other half."""
-        gains = []
-        for curve in curves:
-            gained = np.full(self.n_users, np.nan)
-            for mine in (self.half, ~self.half):
-                gained[mine] = (curve[best_share(curve[:, ~mine])] - curve[0])[mine]
-            gains.append(gained)
-        stacked = np.stack(gains)
-        per_user = np.nanmean(stacked[:, ~np.isnan(stacked).all(0)], axis=0)
+        """Gain and standard error, the shares for each half of the users chosen on the other half."""
+        gained = np.full((len(curves), self.n_users), np.nan)
+        for mine in (self.half, ~self.half):
+            for n, share in enumerate(self.shares(curves, ~mine)):
+                gained[n, mine] = (curves[n][share] - curves[n][0])[mine]
+        per_user = np.nanmean(gained[:, ~np.isnan(gained).all(0)], axis=0)
         return float(per_user.mean()), float(per_user.std(ddof=1) / np.sqrt(len(per_user)))
 
 
 def mixed(present: FloatArray, more: FloatArray, share: float) -> FloatArray:
     """The two in these shares."""
     return np.asarray((1 - share) * present + share * more, np.float32)
-
-
-def best_share(curve: Floats) -> int:
-    """The place of the share with the best mean; the smallest of equals."""
-    if np.isnan(curve).all():
-        return 0
-    return int(np.argmax(np.nanmean(curve, axis=1)))
 
 
 def weigh(
@@ -137,8 +141,8 @@ def weigh(
         best = max(left, key=lambda name: gains[name][0])
         if gains[best][0] <= _SURE * gains[best][1]:
             break
-        for n, curve in enumerate(curves[best]):
-            share = SHARES[best_share(curve)]
+        for n, place in enumerate(trial.shares(curves[best], np.ones(trial.n_users, np.bool_))):
+            share = SHARES[place]
             present[n] = mixed(present[n], scores[best][n].values, share)
             weights[n] = {name: weight * (1 - share) for name, weight in weights[n].items()} | {best: share}
         kept.append(best)
