@@ -24,6 +24,7 @@ from coldplug.cli import main
 from coldplug.cli.tune import parse_duration
 from coldplug.learn import TRAINABLE, trainable_class
 from coldplug.learn.settings import checked
+from coldplug.train import read_settings
 from coldplug.tune.ranges import RANGES, searched
 from plugbase.errors import UserError
 
@@ -179,6 +180,9 @@ def test_a_study_goes_on_and_gives_what_one_run_gives(world: Path, tmp_path: Pat
     meta = json.loads((tmp_path / "model" / "model.json").read_text())
     assert meta["method"] == "mf"
     assert told["settings"].items() <= meta["learner"]["settings"].items()
+    wrong = run([*model, "--method", "proto"])
+    assert wrong.exit_code == 2
+    assert "settings are of method 'mf', not 'proto'" in wrong.stderr
     other = run(command(world, study, "--trials", "9", "--set", "dim=16"))
     assert other.exit_code == 2
     assert "of something else: fixed was {}" in other.stderr
@@ -259,6 +263,13 @@ def test_a_trial_that_was_begun_is_carried_on_with_what_it_had(tmp_path: Path) -
     assert found.settings == {}
     assert found.checked is None
     assert found.best == found.default > 0.3
+
+
+@pytest.mark.parametrize("body", ["", "[]", '{"method": "mf"}', '{"method": "mf", "settings": 3}'])
+def test_a_file_that_holds_no_settings_is_refused(tmp_path: Path, body: str) -> None:
+    (tmp_path / "settings.json").write_text(body)
+    with pytest.raises(UserError, match="holds no settings"):
+        read_settings(tmp_path / "settings.json")
 
 
 def test_time_that_is_up_before_a_trial_is_through_is_said(world: Path, tmp_path: Path) -> None:
