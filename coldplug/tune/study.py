@@ -27,7 +27,7 @@ def opened(path: Path, seed: int) -> Iterator[Study]:
         from sqlalchemy.engine import URL
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError as error:
-        raise UserError("coldplug tune needs optuna", mend="pip install optuna") from error
+        raise UserError("coldplug tune needs optuna", mend="pip install 'coldplug[tune]'") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if not path.parent.is_dir():
         raise UserError("no such folder", file=str(path.parent), mend="make it, or name another with --study")
