@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil, floor
 from typing import Any
 
 from coldplug.evaluate.cell import Scenario
@@ -31,15 +32,16 @@ def drawing(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     Demsar 2006, turned so that long names can be read).
     """
     ordered = sorted(row["average"], key=lambda method: row["average"][method])
-    worst = len(ordered)
+    ranks = row["average"].values()
+    best, worst = floor(min(ranks)), max(ceil(max(ranks)), floor(min(ranks)) + 1)
     right = WIDTH - _RIGHT - _BAR * len(row["alike"])
-    unit = (right - _LEFT) / max(1, worst - 1)
+    unit = (right - _LEFT) / (worst - best)
 
     def x(rank: float) -> float:
-        return round(_LEFT + unit * (rank - 1), 1)
+        return round(_LEFT + unit * (rank - best), 1)
 
     y = {method: _TOP + _ROW * place for place, method in enumerate(ordered)}
-    step = max(1, (worst - 1) // 10)
+    step = max(1, (worst - best) // 10)
     return {
         "name": name,
         "width": WIDTH,
@@ -50,8 +52,8 @@ def drawing(row: Mapping[str, Any], name: str) -> dict[str, Any]:
         "dots": [
             (method, y[method], x(row["average"][method]), row["average"][method]) for method in ordered
         ],
-        "ticks": [(x(rank), rank) for rank in range(1, worst + 1, step)],
-        "difference": (x(1), x(1 + row["critical_difference"]), row["critical_difference"]),
+        "ticks": [(x(rank), rank) for rank in range(best, worst + 1, step)],
+        "difference": (x(best), x(best + row["critical_difference"]), row["critical_difference"]),
         "bars": [
             (right + _BAR * (place + 1), y[group[0]] - 5, y[group[-1]] + 5)
             for place, group in enumerate(row["alike"])
