@@ -6,6 +6,7 @@ losses.py     multinomial for clicks, squared error for ratings
 network.py    item vectors, and what every network is
 settings.py   settings that all of them share
 learner.py    the door: fit, score, to_state, from_state, add_items, and the one training loop
+fisher.py     how much the users of a training settled each weight; update.py goes on training without them
 
 Then one file a method, from the root of it all (what the features say) to adaptation by gradient:
 

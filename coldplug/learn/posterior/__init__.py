@@ -7,6 +7,7 @@ features.py   graph, text and embeddings -> one kernel a relation
 relevance.py  how much each relation counts; vectors of new items predicted from those of the anchors
 blend.py      how much each part of the score counts, from held-out users and items
 learner.py    all of it behind fit and score
+memory.py     how much the users settled each weight; update.py goes on training without them
 """
 
 from coldplug.learn.posterior.learner import Posterior
