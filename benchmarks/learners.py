@@ -37,6 +37,8 @@ HERE = Path(__file__).resolve().parent
 STORED = HERE / "learners.json"
 PEERS = ("popularity", "popularity-attributes", "itemknn", "ease", "naive-bayes", "ials-ridge")
 """Baselines in the same table; benchmarks/c1.py has all of them."""
+CHOOSERS = ("auto",)
+"""Methods that train and weigh others of the table; they are no rows of it."""
 BEST = 3
 """Methods beside the default that are trained with more seeds."""
 
@@ -74,7 +76,7 @@ def main() -> int:
 
 def c1(data: TrainingData, asked: argparse.Namespace) -> dict[str, Any]:
     """All with the same number of seeds, then the best again with more."""
-    methods = asked.methods or [*TRAINABLE, *PEERS]
+    methods = asked.methods or [*(name for name in TRAINABLE if name not in CHOOSERS), *PEERS]
 
     def run(seeds: Mapping[str, int]) -> dict[str, Any]:
         return run_c1(

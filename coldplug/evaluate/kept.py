@@ -63,10 +63,9 @@ _NOT_MEASURING = (
 
 
 @cache
-def code_fingerprint(chosen: type[Any]) -> str:
-    """Sixteen hex digits that change with the source of the method of that class and of what measures."""
-    module = sys.modules[chosen.__module__]
-    own = Path(module.__file__ or "")
+def code_fingerprint(module: str) -> str:
+    """Sixteen hex digits that change with the source of the method in that module and of what measures."""
+    own = Path(sys.modules[module].__file__ or "")
     here = Path(__file__).parent
     files = {own, *own.parent.glob("*.py"), *here.glob("*.py"), *(here.parent / "encode").glob("*.py")}
     digest = hashlib.sha256()
@@ -99,7 +98,11 @@ class Store:
 
     def _key(self, cell: Cell) -> dict[str, Any]:
         settings = dict(self.settings.get(cell.method, {}))
-        return {**self.key, "code": code_fingerprint(self.classes[cell.method]), "settings": settings}
+        return {
+            **self.key,
+            "code": code_fingerprint(self.classes[cell.method].__module__),
+            "settings": settings,
+        }
 
     def read(self, cell: Cell) -> dict[str, Any] | None:
         """The finished cell, or None where there is none or it was run with something else."""

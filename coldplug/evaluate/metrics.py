@@ -93,7 +93,7 @@ def accuracy(
         ndcg=gains[:, :ndcg_at] @ discounts / ideal,
         recall=gains[:, :recall_at].sum(1) / possible,
         precision=gains[:, :ndcg_at].sum(1) / ndcg_at * some,
-        first=gains[:, 0] * some,
+        first=np.asarray(gains[:, 0] * some, np.float64),
     )
 
 

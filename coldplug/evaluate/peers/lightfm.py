@@ -51,7 +51,8 @@ class LightFMPeer:
     def _users(coder: AttributeCoder, users: Sequence[Any]) -> Any:
         """One-hots, and a column that all have, for users of whom nothing is known."""
         told = coder.encode(users)
-        return compiled(sparse.hstack([np.ones((len(users), 1), np.float32), told]))
+        everyone = sparse.csr_array(np.ones((len(users), 1), np.float32))
+        return compiled(sparse.hstack([everyone, told]))
 
     def score(self, queries: Sequence[Query], items: IntArray) -> FloatArray:
         """(n_queries, n_items)."""
