@@ -76,10 +76,11 @@ def test_of_no_facts_nothing_is_true() -> None:
     assert not truth.mask(rows, np.array([0]), 1).any()
 
 
+@pytest.mark.parametrize("margin", [None, 2.0])
 @pytest.mark.parametrize("temperature", [None, 0.0, 1.5])
 @pytest.mark.parametrize("shares", [(0.5, 0.0, 0.5), (0.2, 0.3, 0.5), (0.0, 1.0, 0.0)])
 def test_the_gradient_is_that_of_the_loss(
-    temperature: float | None, shares: tuple[float, float, float]
+    margin: float | None, temperature: float | None, shares: tuple[float, float, float]
 ) -> None:
     """Against automatic gradients of the loss as the papers write it, with distances taken one by one."""
     import torch
@@ -87,7 +88,10 @@ def test_the_gradient_is_that_of_the_loss(
 
     torch.manual_seed(0)
     n, m, dim, batch, drawn = 12, 4, 3, 5, (6, 4, 7)
-    block = torch.randn(n, 2 * dim + 1, dtype=torch.float64, requires_grad=True)
+    block = torch.randn(n, 2 * dim + 1, dtype=torch.float64)
+    if margin is not None:
+        block[:, -1] = 0
+    block.requires_grad_()
     turns = torch.randn(m, dim, dtype=torch.float64, requires_grad=True)
     place = [torch.randint(0, n, (k,)) for k in (batch, batch, drawn[0], drawn[2])]
     which = [torch.randint(0, m, (k,)) for k in (batch, drawn[1])]
@@ -96,13 +100,14 @@ def test_the_gradient_is_that_of_the_loss(
     weights = torch.rand(batch, 1, dtype=torch.float64) + 0.5
     absent = [0.3, 0.0, 1.1]
     found = gradient(
-        block.detach(), turns.detach(), place, which, true, shares, weights, temperature, 0.2, absent
+        block.detach(), turns.detach(), place, which, true, shares, weights, temperature, 0.2, absent, margin
     )
 
     def score(h: Any, r: Any, t: Any) -> Any:
         complex_h, complex_t = (torch.complex(x[:dim], x[dim : 2 * dim]) for x in (h, t))
         gap = complex_h * torch.polar(torch.ones_like(r), r) - complex_t
-        return h[-1] + t[-1] - (gap.abs() ** 2).sum()
+        squared = (gap.abs() ** 2).sum()
+        return h[-1] + t[-1] - squared if margin is None else margin - squared.sqrt()
 
     loss = torch.zeros((), dtype=torch.float64)
     for i in range(batch):
@@ -126,7 +131,8 @@ def test_the_gradient_is_that_of_the_loss(
     loss = loss / batch
     loss.backward()
     assert found[0] == pytest.approx(loss.item(), rel=1e-6)
-    np.testing.assert_allclose(found[1].numpy(), block.grad.numpy(), atol=1e-9)
+    columns = slice(None) if margin is None else slice(0, -1)
+    np.testing.assert_allclose(found[1].numpy()[:, columns], block.grad.numpy()[:, columns], atol=1e-9)
     np.testing.assert_allclose(found[2].numpy(), turns.grad.numpy(), atol=1e-9)
 
 
@@ -140,7 +146,13 @@ def test_a_rule_over_two_steps_is_found_both_ways(model: GraphEmbedding, left_ou
 
 
 @pytest.mark.parametrize(
-    "settings", [{"temperature": 1.0}, {"shares": (1, 1, 1), "negatives": 96}, {"shares": (0, 0, 1)}]
+    "settings",
+    [
+        {"temperature": 1.0},
+        {"margin": 3.0, "temperature": 3.0, "penalty": 0.0},
+        {"shares": (1, 1, 1), "negatives": 96},
+        {"shares": (0, 0, 1)},
+    ],
 )
 def test_other_ways_to_be_wrong_teach_it_too(left_out: NDArray[np.bool_], settings: dict[str, Any]) -> None:
     learned = taught(world().chosen(~left_out), **settings)

@@ -54,9 +54,10 @@ class Truth:
     def of(cls, first: IntArray, second: IntArray, answers: IntArray) -> Truth:
         """The questions of facts, three arrays (n,); a fact said twice counts once."""
         width = int(second.max(initial=0)) + 1
-        facts = np.unique(np.stack([first * width + second, answers]), axis=1)
-        keys, starts = np.unique(facts[0], return_index=True)
-        return cls(keys, np.append(starts, facts.shape[1]), facts[1], width)
+        room = int(answers.max(initial=0)) + 1
+        asked, answers = np.divmod(np.unique((first * width + second) * room + answers), room)
+        keys, starts = np.unique(asked, return_index=True)
+        return cls(keys, np.append(starts, len(asked)), answers, width)
 
     def rows(self, first: IntArray, second: IntArray) -> IntArray:
         """(n,) the numbers of the questions asked; -1 where nothing is true of one."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 _NEVER = -1e9
+_TINY = 1e-12
 
 
 def gradient(
@@ -19,6 +20,7 @@ def gradient(
     temperature: float | None,
     penalty: float,
     absent: Sequence[float],
+    margin: float | None,
 ) -> tuple[float, Any, Any]:
     """The mean loss of a batch, and its gradient by the rows and angles that the batch touches.
 
@@ -33,6 +35,7 @@ def gradient(
         temperature: None for the softmax.
         penalty: on the squared lengths of h and t.
         absent: by side, the log of how many candidates each one drawn stands for; the softmax alone counts them.
+        margin: a fact scores margin - distance, and biases are 0; None: biases - distance^2.
     """
     import torch
 
@@ -58,7 +61,7 @@ def gradient(
         scores = torch.addmm((others[:, -1] - (x * x).sum(1)), centres, x.T, alpha=2)
         scores += bias - (centres * centres).sum(1, keepdim=True)
         part, pulled, pushed = _contest(
-            own, scores, true[side], weights, temperature, shares[side], absent[side]
+            own, scores, true[side], weights, temperature, shares[side], absent[side], margin
         )
         loss += part
         pull += pulled
@@ -74,7 +77,9 @@ def gradient(
         scores = torch.mm(z, turned.T).mul_(2) + (
             b_h + b_t - (h * h).sum(1, keepdim=True) - (t * t).sum(1, keepdim=True)
         )
-        part, pulled, pushed = _contest(own, scores, true[1], weights, temperature, shares[1], absent[1])
+        part, pulled, pushed = _contest(
+            own, scores, true[1], weights, temperature, shares[1], absent[1], margin
+        )
         loss += part
         pull += pulled
         by_fact, mixed = pushed.sum(1, keepdim=True), torch.mm(pushed, turned)
@@ -106,12 +111,27 @@ def gradient(
 
 
 def _contest(
-    own: Any, scores: Any, true: Any, weights: Any, temperature: float | None, share: float, absent: float
+    own: Any,
+    scores: Any,
+    true: Any,
+    weights: Any,
+    temperature: float | None,
+    share: float,
+    absent: float,
+    margin: float | None,
 ) -> tuple[Any, Any, Any]:
     """The summed loss of true facts against corrupted ones, -d loss / d `own`, and d loss / d `scores`."""
     import torch
     from torch.nn.functional import logsigmoid
 
+    factor = share if weights is None else share * weights
+    slope: Any = factor
+    push_slope: Any = factor
+    if margin is not None:
+        near, far = own.neg().clamp_min(_TINY).sqrt(), scores.neg().clamp_min(_TINY).sqrt()
+        own, scores = margin - near, margin - far
+        # d(-distance) / d(-distance^2)
+        slope, push_slope = factor / (2 * near), factor / (2 * far)
     if temperature is None:
         logs = torch.hstack([own, scores.add_(absent).masked_fill_(true, _NEVER)]).log_softmax(1)
         losses = -logs[:, :1].clone()
@@ -121,8 +141,7 @@ def _contest(
         chances = (temperature * scores).masked_fill_(true, _NEVER).softmax(1).masked_fill_(true, 0)
         losses = -logsigmoid(own) - (chances * logsigmoid(-scores)).sum(1, keepdim=True)
         pull, push = torch.sigmoid(-own), chances * torch.sigmoid(scores)
-    factor = share if weights is None else share * weights
-    return (losses * factor).sum(), pull * factor, push * factor
+    return (losses * factor).sum(), pull * slope, push * push_slope
 
 
 def _turned(rows: Any, cosines: Any, sines: Any) -> Any:

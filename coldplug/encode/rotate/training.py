@@ -36,6 +36,9 @@ class RotatESettings(BaseModel):
     temperature: float | None = Field(
         None, ge=0, description="of self-adversarial weights; none: the true fact competes in one softmax"
     )
+    margin: float | None = Field(
+        None, gt=0, description="the paper's: a fact scores margin - distance; none: biases - distance^2"
+    )
     penalty: float = Field(
         0.1, ge=0, description="on ||h||^2 + ||t||^2 of every true fact, against overfitting"
     )
@@ -126,9 +129,9 @@ def train_triples(
     """Embed entities and relations so that true facts score above corrupted ones.
 
     A fact scores b_h + b_t - ||h o r - t||^2: RotatE (Sun, Deng, Nie and Tang, 2019) with the square of the distance
-    and a bias an entity (as Balazevic, Allen and Hospedales, 2019). The loss is -log of the true fact's share in the
-    softmax over it and its corruptions, each counted for the candidates that were not drawn too; or, with a
-    `temperature`, the self-adversarial loss (RotatE, eq. 5 and 6) without its margin, which the biases learn. The
+    and a bias an entity (as Balazevic, Allen and Hospedales, 2019), or margin - ||h o r - t|| where a `margin` is
+    given. The loss is -log of the true fact's share in the softmax over it and its corruptions, each counted for the
+    candidates that were not drawn too; or, with a `temperature`, the self-adversarial loss (RotatE, eq. 5 and 6). The
     penalty is that of Zhang, Cai and Wang (DURA, 2020). Corruptions are drawn evenly once a batch and serve all its
     facts, so that their distances are one matrix product; one that is itself among `facts` is never a negative. The
     same facts, settings and number of threads give the same embedding.
@@ -150,8 +153,8 @@ def train_triples(
     import torch
 
     chosen = checked(RotatESettings, settings)
-    dim, rng = chosen.dim, np.random.default_rng(chosen.seed)
-    model = start or _begun(n_entities, n_relations, dim, rng)
+    rng = np.random.default_rng(chosen.seed)
+    model = start or _begun(n_entities, n_relations, chosen, rng)
     table = torch.from_numpy(np.hstack([model.entities, model.biases[:, None]]))
     angles = torch.from_numpy(model.phases.copy())
     scale = None
@@ -201,7 +204,10 @@ def train_triples(
                         chosen.temperature,
                         chosen.penalty,
                         [side.absent(others) for side, others in zip(sides, drawn, strict=True)],
+                        chosen.margin,
                     )
+                    if chosen.margin is not None:
+                        slopes[:, -1] = 0
                     rate = chosen.learning_rate * (1 - step / steps)
                     rows_adagrad.step(touched, slopes, rate)
                     angles_adagrad.step(turning, angle_slopes, rate)
@@ -223,8 +229,12 @@ def _distinct(parts: Sequence[IntArray]) -> tuple[Any, list[Any]]:
     return torch.from_numpy(distinct), [torch.from_numpy(part) for part in split]
 
 
-def _begun(n_entities: int, n_relations: int, dim: int, rng: np.random.Generator) -> GraphEmbedding:
-    reach = _START * (3 / (4 * dim)) ** 0.5
+def _begun(
+    n_entities: int, n_relations: int, settings: RotatESettings, rng: np.random.Generator
+) -> GraphEmbedding:
+    """Random rows, about one margin apart where there is one, else near enough for every distance to count."""
+    dim = settings.dim
+    reach = (settings.margin or _START) * (3 / (4 * dim)) ** 0.5
     return GraphEmbedding(
         rng.uniform(-reach, reach, (n_entities, 2 * dim)).astype(np.float32),
         rng.uniform(-np.pi, np.pi, (n_relations, dim)).astype(np.float32),
