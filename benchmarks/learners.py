@@ -25,8 +25,17 @@ from c1 import prepared
 from coldplug.evaluate import run_c1
 from coldplug.evaluate.c1 import DEFAULT_METHOD
 from coldplug.evaluate.controls import WHOLE
-from coldplug.evaluate.r1 import run_r1
-from coldplug.evaluate.table import find, shown_scenarios
+from coldplug.evaluate.r1 import RANKED, SUPPORT, run_r1
+from coldplug.evaluate.r1_split import STATES
+from coldplug.evaluate.table import (
+    Table,
+    costs_table,
+    figure,
+    find,
+    methods_table,
+    ranks_table,
+    shown_scenarios,
+)
 from coldplug.learn import BASELINES, TRAINABLE
 from coldplug.learn.ratings import LEARNERS, RATERS
 from coldplug.read import load_training_data
@@ -122,19 +131,27 @@ def r1(data: TrainingData, asked: argparse.Namespace) -> dict[str, Any]:
 
 def tables(stored: Mapping[str, Any]) -> str:
     """What docs/learners.md quotes."""
-    from coldplug.evaluate import r1_table
-    from coldplug.evaluate.table import costs_table, methods_table, ranks_table
-
-    made = []
+    made: list[Table | None] = []
     if "c1" in stored:
-        made += [
-            methods_table(stored["c1"]),
-            costs_table(stored["c1"]),
-            ranks_table(stored["c1"]),
-        ]
+        made += [methods_table(stored["c1"]), ranks_table(stored["c1"]), costs_table(stored["c1"])]
     if "r1" in stored:
-        made += [*r1_table.r1_tables(stored["r1"]), r1_table.ranks_table(stored["r1"])]
+        made.append(ratings_table(stored["r1"]))
     return "\n\n".join(f"{table.title}\n\n{table.text('markdown')}" for table in made if table is not None)
+
+
+def ratings_table(result: Mapping[str, Any]) -> Table:
+    """R1 in one table: a row a rater, told the support alone."""
+    columns = [(state, metric) for state in STATES for metric in RANKED]
+    rows = []
+    for rater in result["raters"]:
+        found = {
+            row["state"]: row for row in result["results"] if (row["rater"], row["told"]) == (rater, SUPPORT)
+        }
+        rows.append([rater, *(figure(found[state][metric]["mean"]) for state, metric in columns)])
+    seeds = len(result["seeds"])
+    names = {"mae": "MAE", "rmse": "RMSE", "ndcg5": "nDCG@5"}
+    title = f"R1, {f'mean over {seeds} seeds' if seeds > 1 else 'one seed'}, told the support alone"
+    return Table(title, ["rater", *(f"{state} {names[metric]}" for state, metric in columns)], rows)
 
 
 if __name__ == "__main__":
