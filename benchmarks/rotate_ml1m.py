@@ -26,7 +26,8 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from coldplug.datasets import prepare  # noqa: E402
-from coldplug.encode.rotate import RotatE, RotatESettings, Triples, fit_rotate, shared_values  # noqa: E402
+from coldplug.encode import rotate  # noqa: E402
+from coldplug.encode.rotate import RotatE, Triples, fit_rotate, shared_values  # noqa: E402
 from coldplug.types import ItemGraph  # noqa: E402
 
 STORED = ROOT / "benchmarks" / "rotate-ml-1m.json"
@@ -42,9 +43,14 @@ def main() -> int:
     )
     parser.add_argument("--output", type=Path, default=STORED)
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3], help="of splits and trainings")
-    for name, default in RotatESettings().model_dump().items():
-        if isinstance(default, int | float) and name != "seed":
-            parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    for name, default in (("dim", rotate.DIM), ("epochs", rotate.EPOCHS), ("negatives", rotate.NEGATIVES)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    for name, start in (
+        ("margin", rotate.MARGIN),
+        ("temperature", rotate.TEMPERATURE),
+        ("learning-rate", rotate.LEARNING_RATE),
+    ):
+        parser.add_argument(f"--{name}", type=float, default=start)
     settings = vars(parser.parse_args())
     output, seeds = settings.pop("output"), settings.pop("seeds")
     if "COLDPLUG_DATA" not in os.environ:

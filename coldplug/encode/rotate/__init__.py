@@ -2,10 +2,28 @@
 
 from coldplug.encode.rotate.embedding import GraphEmbedding
 from coldplug.encode.rotate.facts import Triples, Truth
-from coldplug.encode.rotate.items import RotatE, Training, fit_rotate, shared_values, train_rotate
+from coldplug.encode.rotate.items import RotatE
+from coldplug.encode.rotate.items_training import (
+    DIM,
+    EPOCHS,
+    LEARNING_RATE,
+    MARGIN,
+    NEGATIVES,
+    TEMPERATURE,
+    Training,
+    fit_rotate,
+    shared_values,
+    train_rotate,
+)
 from coldplug.encode.rotate.training import RotatESettings, train_triples
 
 __all__ = [
+    "DIM",
+    "EPOCHS",
+    "LEARNING_RATE",
+    "MARGIN",
+    "NEGATIVES",
+    "TEMPERATURE",
     "GraphEmbedding",
     "RotatE",
     "RotatESettings",

@@ -1,8 +1,8 @@
-"""RotatE for items: embeddings of the values that items share, and of any item from its facts alone."""
+"""RotatE for items: the values that items share, embedded, and any item from its facts alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from coldplug.encode.rotate.embedding import chunks, conjugate, nearest, product, realistic_ranks, rotations
 from coldplug.encode.rotate.facts import Triples, Truth
-from coldplug.encode.rotate.training import train_triples
 from coldplug.errors import ModelFormatError
 from coldplug.types import FloatArray, IntArray, ItemGraph
 
@@ -21,7 +20,12 @@ _TINY = 1e-12
 
 @dataclass(frozen=True)
 class RotatE:
-    """Trained values and relations; a fact scores as in `GraphEmbedding`."""
+    """Trained values and relations (Sun, Deng, Nie and Tang, RotatE, 2019, eq. 2).
+
+    A fact (h, r, t) scores -||h o r - t||: r turns each complex coordinate of the item h by an angle of its own
+    towards the value t, so |r_i| = 1 whatever was learned. A row of `dim` complex numbers is stored as 2 dim reals,
+    real parts first.
+    """
 
     relation_names: Sequence[str]
     value_iris: Sequence[str]
@@ -32,8 +36,6 @@ class RotatE:
     """(n_relations, dim) angles in radians."""
     values: FloatArray
     """(n_values, 2 dim)."""
-    biases: FloatArray
-    """(n_values,) how likely a value is an answer, whatever the question."""
 
     @property
     def dim(self) -> int:
@@ -105,7 +107,7 @@ class RotatE:
             realistic_ranks(
                 product(items[facts.heads[part]], self.rotations[facts.relations[part]]),
                 self.values,
-                self.biases,
+                np.zeros(len(self.values), np.float32),
                 wanted[part],
                 None if truth is None else truth.pairs(truth.rows(facts.heads[part], facts.relations[part])),
             )
@@ -115,12 +117,7 @@ class RotatE:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The arrays, for a safetensors file; with `vocabulary` all there is to know."""
-        return {
-            "phases": self.phases,
-            "values": self.values,
-            "biases": self.biases,
-            "trained": self.trained,
-        }
+        return {"phases": self.phases, "values": self.values, "trained": self.trained}
 
     def vocabulary(self) -> dict[str, list[str]]:
         """The names of the arrays' rows, for plain-text files or JSON."""
@@ -136,18 +133,16 @@ class RotatE:
             ModelFormatError: an array or a list is missing or of another size than the others.
         """
         try:
-            phases, values, biases = (
-                np.asarray(arrays[name], np.float32) for name in ("phases", "values", "biases")
-            )
+            phases, values = (np.asarray(arrays[name], np.float32) for name in ("phases", "values"))
             trained = np.asarray(arrays["trained"], np.int64)
             relations, iris = list(vocabulary["relations"]), list(vocabulary["values"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFormatError(f"not the state of graph embeddings: {error!r}") from error
         n = len(iris)
         fits = values.shape == (n, 2 * phases.shape[1] if phases.ndim == 2 else -1)
-        if not fits or len(phases) != len(relations) or trained.shape != (n,) or biases.shape != (n,):
+        if not fits or len(phases) != len(relations) or trained.shape != (n,):
             raise ModelFormatError("graph embeddings whose arrays and names are not of one size")
-        return cls(relations, iris, trained, phases, values, biases)
+        return cls(relations, iris, trained, phases, values)
 
     def _mean(
         self, rows: IntArray, relations: IntArray, values: IntArray, weights: FloatArray, n_items: int
@@ -155,77 +150,6 @@ class RotatE:
         """`nearest` to t o conj(r), in the numbers of `values`."""
         pointed = product(self.values[values], conjugate(self.rotations)[relations])
         return nearest(pointed, rows, weights, n_items)
-
-
-@dataclass(frozen=True)
-class Training:
-    """The embeddings; `items` (n_items, 2 dim) as trained, zeros for an item with no fact to train on; the
-    mean loss of each epoch."""
-
-    model: RotatE
-    items: FloatArray
-    losses: Sequence[float]
-
-
-def shared_values(graph: ItemGraph) -> IntArray:
-    """Numbers of the values that at least two items have, rising; the others connect nothing."""
-    pairs = np.unique(np.stack([graph.tails, graph.heads]), axis=1)
-    tails, n_items = np.unique(pairs[0], return_counts=True)
-    return np.asarray(tails[n_items >= 2], np.int64)
-
-
-def train_rotate(graph: ItemGraph, **settings: Any) -> RotatE:
-    """`fit_rotate` without what only a measurement needs."""
-    return fit_rotate(graph, **settings).model
-
-
-def fit_rotate(
-    graph: ItemGraph, *, progress: Callable[[int], None] | None = None, **settings: Any
-) -> Training:
-    """Train on the facts that connect items; see `train_triples`.
-
-    Another head is an item, another tail a value. A fact's loss is weighted by its confidence.
-
-    Args:
-        graph: its literal facts, and values that only one item has, are left out.
-        progress: called with the number of epochs done since the last call.
-        settings: of `RotatESettings`.
-
-    Raises:
-        UserError: a setting is unknown or out of range.
-    """
-    trained = shared_values(graph)
-    used = np.isin(graph.tails, trained)
-    head_numbers, head_rows = np.unique(graph.heads[used], return_inverse=True)
-    n_heads, n_values = len(head_numbers), len(trained)
-    losses: list[float] = []
-
-    def watch(epoch: int, embedding: object, loss: float) -> None:
-        losses.append(loss)
-        if progress:
-            progress(1)
-
-    learned = train_triples(
-        Triples(head_rows, graph.relations[used], np.searchsorted(trained, graph.tails[used]) + n_heads),
-        n_entities=n_heads + n_values,
-        n_relations=len(graph.relation_names),
-        weights=graph.weights[used],
-        heads=np.arange(n_heads),
-        tails=np.arange(n_heads, n_heads + n_values),
-        watch=watch,
-        **settings,
-    )
-    items = np.zeros((graph.n_items, learned.entities.shape[1]), np.float32)
-    items[head_numbers] = learned.entities[:n_heads]
-    model = RotatE(
-        list(graph.relation_names),
-        [graph.value_iris[number] for number in trained],
-        trained,
-        learned.phases,
-        learned.entities[n_heads:],
-        learned.biases[n_heads:],
-    )
-    return Training(model, items, losses)
 
 
 def _unit(rows: FloatArray) -> FloatArray:
