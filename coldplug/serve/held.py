@@ -75,6 +75,14 @@ def find(plug: Plug, words: str, most: int) -> list[tuple[str, str]]:
 
 
 def attributes(plug: Plug) -> list[Mapping[str, Any]]:
-    """The attributes of users that the model was trained on: name, kind, and values or knots; see `AttributeEncoder`."""
-    told = plug.meta["learner"].get("attributes") or {}
-    return list(told.get("attributes", ()))
+    """The attributes of users that the model was trained on: name, kind, and values or knots; see `AttributeEncoder`.
+
+    Of a model made of several, those of all of them, each name once.
+    """
+    told = plug.meta["learner"]
+    parts = [told, *(member["state"] for member in told.get("members", ()))]
+    found: dict[str, Mapping[str, Any]] = {}
+    for part in parts:
+        for one in (part.get("attributes") or {}).get("attributes", ()):
+            found.setdefault(one["name"], one)
+    return list(found.values())

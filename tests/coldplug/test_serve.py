@@ -75,6 +75,16 @@ def test_attributes_and_titles_can_be_found(server: Server) -> None:
     assert server.ask("/items?limit=1")[1]["items"][0]["title"] == HOSTILE
 
 
+def test_attributes_of_a_model_of_several_are_those_of_all(plug: Plug) -> None:
+    from coldplug.serve.held import attributes
+
+    alone = plug.meta["learner"]
+    several = Plug(
+        plug._learner, plug._catalogue, {"learner": {"members": [{"state": {}}, {"state": alone}]}}
+    )
+    assert attributes(several) == attributes(plug) != []
+
+
 def test_an_attribute_that_training_never_met_is_told(server: Server) -> None:
     asked = {"item_ids": ["i1"], "user": {"agee": 3, "likes": "crime"}}
     assert server.ask("/score", asked)[1]["ignored"] == ["agee"]
