@@ -3,7 +3,8 @@
     COLDPLUG_DATA=... python benchmarks/r1.py   writes benchmarks/r1-ml-1m.json
     python benchmarks/r1.py --table             prints the tables of docs/evaluate.md from the stored result
 
-The data and the graph are those of benchmarks/c1.py and are taken from its work folder where they lie there.
+A run that was stopped carries on. The data and the graph are those of benchmarks/c1.py and are taken from its work folder
+where they lie there.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         raw / "melu-split",
         asked.raters,
         asked.seeds,
+        work=folder / "r1-cells",
         progress=lambda done, total, what: print(f"{done} of {total}: {what}", file=sys.stderr, flush=True),
     )
 
