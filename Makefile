@@ -1,6 +1,6 @@
 # Everything a checkout can do, each with its own set-up: `make demo` and `make test` need git, make and Python 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench-c1 bench-r1 bench-extraction bench-llm bench-attributes bench-graph-io bench-speed clean
+.PHONY: help demo test test-slow lint bench-c1 bench-r1 bench-extraction bench-llm bench-attributes bench-graph-io bench-speed bench-rotate clean
 
 # Threads that wait by spinning cost a factor of ten where two processes share two cores.
 export OMP_WAIT_POLICY := passive
@@ -72,6 +72,9 @@ bench-graph-io: .venv/.installed ## graphs written and read, beside rdflib and p
 
 bench-speed: .venv/.installed ## items a second and memory of kgbuild extract, beside two other ways; COLDPLUG_DATA or tests/gold
 	.venv/bin/python benchmarks/extraction_speed.py
+
+bench-rotate: .venv/.installed ## link prediction on FB15k-237 and WN18RR; needs COLDPLUG_DATA; PYKEEN=PYTHON for the peer
+	.venv/bin/python benchmarks/rotate_kgc.py $(if $(PYKEEN),--pykeen $(PYKEEN))
 
 clean: ## remove the environment and everything that was made
 	rm -rf .venv demo out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
