@@ -38,7 +38,7 @@ BEST: dict[str, dict[str, Any]] = {
     "fb15k-237": {"dim": 200, "negatives": 1024, "epochs": 6},
     "wn18rr": {"dim": 200, "negatives": 1024, "epochs": 12},
 }
-SHORT: dict[str, Any] = {"dim": 100, "negatives": 1024, "epochs": 5}
+SHORT: dict[str, Any] = {"dim": 50, "negatives": 256, "epochs": 5}
 SAME: dict[str, Any] = {"dim": 200, "negatives": 64, "epochs": 1}
 PEER_RATE = 0.01
 SHARES = ((1, 0, 1), (1, 1, 1))
