@@ -31,6 +31,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ GRAPH = HERE.parent / "out" / "c1-ml-1m" / "graph.ttl"
 CONNECTIONS = (1, 8, 64)
 SECONDS = 6.0
 STARTS = 3
+PACKAGES = ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "numpy")
 CONSTANT = """
 import sys, uvicorn
 from fastapi import FastAPI
