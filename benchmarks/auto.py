@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -60,7 +61,7 @@ def main() -> int:
             "python": platform.python_version()
         }
         result = {
-            "command": "python benchmarks/auto.py",
+            "command": shlex.join(["python", "benchmarks/auto.py", "--salts", *found]),
             "versions": versions,
             "mean": means(list(found.values())),
             "salts": found,
