@@ -122,9 +122,7 @@ def measured(model: Path, many: int) -> dict[str, Any]:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores shared by server and client",
         "load_average": [round(one, 1) for one in os.getloadavg()],
         "versions": {"python": platform.python_version()}
-        | {
-            name: version(name) for name in ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "numpy")
-        },
+        | {name: version(name) for name in PACKAGES if find_spec(name)},
         "items": len(ids),
         "start": {
             "seconds_to_first_answer": round(statistics.median(seconds for seconds, _ in starts), 2),
