@@ -1,7 +1,7 @@
 """Recommenders by others beside ours on MovieLens-1M: C1 on one cut, the same table for implicit, LightFM and cornac.
 
     COLDPLUG_DATA=... python benchmarks/peers.py   writes benchmarks/peers.json; needs pip install 'coldplug[peers]'
-    python benchmarks/peers.py --table             prints the table of docs/evaluate.md from the stored result
+    python benchmarks/peers.py --table             prints the tables from the stored result
 
 Each peer runs with the settings of its file in coldplug/evaluate/peers/; none was tuned.
 """
