@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -74,30 +74,56 @@ class Explanation:
 def explained(learner: ExplainingLearner, catalogue: Catalogue, query: Query, item: int) -> Explanation:
     """Take the score of one item for one user apart."""
     one = np.array([item])
-    base, attributes, support = learner.contributions(query, item)
-    facts = catalogue.facts(item)
-
-    def shared(other: int) -> list[SharedFact]:
-        theirs = catalogue.facts(other)
-        found = [
-            SharedFact(fact.relation, fact.value, learner.fact_weight(*key) * fact.weight, fact.quote)
-            for key, fact in facts.items()
-            if key in theirs
-        ]
-        return sorted(found, key=lambda fact: (-fact.weight, fact.relation, fact.value))[:_FACTS]
-
-    reasons = [Reason("base", "appeal to everyone", float(base), [])]
-    reasons += [Reason("attribute", name, float(share), []) for name, share in attributes]
-    reasons += [
-        Reason("support", catalogue.titles[met] or catalogue.item_ids[met], float(share), shared(int(met)))
-        for met, share in zip(query.items, support, strict=True)
-    ]
-    reasons.sort(key=lambda reason: (-abs(reason.share), reason.kind, reason.label))
+    parts = _parts(learner, catalogue, query, item)
+    parts.sort(key=lambda part: (-abs(part[0].share), part[0].kind, part[0].label))
+    reasons = [_with_facts(learner, catalogue, item, *part) for part in parts]
     prior = learner.score([Query(query.attributes)], one)[0, 0]
     nearest = _nearest(learner, catalogue, item) if learner.is_new(item) else []
-    alike = [Alike(catalogue.item_ids[n], catalogue.titles[n], near, shared(n)) for n, near in nearest]
+    alike = [
+        Alike(catalogue.item_ids[n], catalogue.titles[n], near, _shared(learner, catalogue, item, n))
+        for n, near in nearest
+    ]
     score = float(learner.score([query], one)[0, 0])
     return Explanation(catalogue.item_ids[item], catalogue.titles[item], score, float(prior), reasons, alike)
+
+
+def speaking_for(
+    learner: ExplainingLearner, catalogue: Catalogue, query: Query, item: int, most: int
+) -> list[Reason]:
+    """The largest parts of a score that raise it, so many at most."""
+    parts = [part for part in _parts(learner, catalogue, query, item) if part[0].share > 0]
+    parts.sort(key=lambda part: (-part[0].share, part[0].kind, part[0].label))
+    return [_with_facts(learner, catalogue, item, *part) for part in parts[:most]]
+
+
+def _parts(
+    learner: ExplainingLearner, catalogue: Catalogue, query: Query, item: int
+) -> list[tuple[Reason, int | None]]:
+    """The parts of a score, each with the support item that it is of, their facts not yet looked up."""
+    base, attributes, support = learner.contributions(query, item)
+    parts: list[tuple[Reason, int | None]] = [(Reason("base", "appeal to everyone", float(base), []), None)]
+    parts += [(Reason("attribute", name, float(share), []), None) for name, share in attributes]
+    for met, share in zip(query.items.tolist(), support, strict=True):
+        title = catalogue.titles[met] or catalogue.item_ids[met]
+        parts.append((Reason("support", title, float(share), []), met))
+    return parts
+
+
+def _with_facts(
+    learner: ExplainingLearner, catalogue: Catalogue, item: int, reason: Reason, met: int | None
+) -> Reason:
+    return reason if met is None else replace(reason, facts=_shared(learner, catalogue, item, met))
+
+
+def _shared(learner: ExplainingLearner, catalogue: Catalogue, item: int, other: int) -> list[SharedFact]:
+    """What two items have in common, the weightiest first."""
+    facts, theirs = catalogue.facts(item), catalogue.facts(other)
+    found = [
+        SharedFact(fact.relation, fact.value, learner.fact_weight(*key) * fact.weight, fact.quote)
+        for key, fact in facts.items()
+        if key in theirs
+    ]
+    return sorted(found, key=lambda fact: (-fact.weight, fact.relation, fact.value))[:_FACTS]
 
 
 def _nearest(learner: ExplainingLearner, catalogue: Catalogue, item: int) -> list[tuple[int, float]]:

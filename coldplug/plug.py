@@ -16,7 +16,7 @@ import numpy as np
 
 from coldplug.catalogue import Catalogue
 from coldplug.errors import ModelFormatError, UnknownItemError
-from coldplug.explaining import Explanation, Reason, explained
+from coldplug.explaining import Explanation, Reason, explained, speaking_for
 from coldplug.learn import TRAINABLE, ExplainingLearner, TrainableLearner, trainable_class
 from coldplug.store import load_folder
 from coldplug.types import Attributes, FloatArray, IntArray, ItemGraph, Query
@@ -27,6 +27,8 @@ Support = Sequence[str | tuple[str, float]] | Mapping[str, float]
 Unknown = Literal["raise", "nan"]
 
 _DECIMALS_THAT_ORDER = 5
+_REASONS = 3
+"""That a recommendation comes with, at most."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +163,9 @@ class Plug:
         found = []
         for place in best:
             item = int(pool[place])
-            reasons = explained(self._explains, catalogue, query, item).reasons if self._explains else []
-            helpful = [reason for reason in reasons if reason.share > 0][:3]
+            helpful = (
+                speaking_for(self._explains, catalogue, query, item, _REASONS) if self._explains else []
+            )
             ident, title = catalogue.item_ids[item], catalogue.titles[item]
             found.append(Recommendation(ident, title, float(scores[place]), helpful))
         return found

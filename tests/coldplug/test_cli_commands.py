@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from coldplug.datasets import DATASETS
 from coldplug.evaluate import CONTROLS
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["train", "score", "recommend", "explain", "evaluate", "datasets prepare"]
+COMMANDS = ["train", "tune", "update", "score", "recommend", "explain", "evaluate", "serve", "datasets prepare"]
 
 
 def run(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -44,14 +43,6 @@ def test_every_help_has_an_example(command: str) -> None:
 def test_help_names_every_command_and_no_other() -> None:
     named = {name for command in COMMANDS for name in command.split()[:1]}
     assert set(main.commands) == named
-
-
-def test_help_answers_at_once() -> None:
-    began = time.monotonic()
-    done = run("--help")
-    took = time.monotonic() - began
-    assert done.returncode == 0
-    assert took < 5.0, "even on a busy machine"
 
 
 @pytest.mark.parametrize(

@@ -240,7 +240,7 @@ def test_a_pass_of_matrix_completion_is_a_sweep_and_a_batch_is_nothing(world: Pa
     ("words", "said"),
     [
         (["--method", "mamll"], "did you mean 'maml'?"),
-        (["--method", "qqqq"], "methods: posterior, maml"),
+        (["--method", "qqqq"], "methods: posterior, auto, maml"),
         (["--method", "itemknn"], "it is a baseline"),
         (["--method", "maml", "--set", "inner_step=2"], "did you mean 'inner_steps'?"),
         (["--set", "steps=many"], "setting steps='many'"),
