@@ -1,9 +1,11 @@
-"""`auto` beside the default on MovieLens-100K under C1: accuracy, the time it takes, and what it weighed.
+"""`auto` beside the default on MovieLens under C1: accuracy, the time it takes, and what it weighed.
 
     COLDPLUG_DATA=... python benchmarks/auto.py                writes benchmarks/auto-ml-100k.json
     COLDPLUG_DATA=... python benchmarks/auto.py --salts "" a:  only these salts
+    python benchmarks/auto.py --data ml-1m                     writes benchmarks/auto-ml-1m.json; after benchmarks/c1.py
 
-The graph holds the catalogue's facts. A run that was stopped carries on after the last salt that it finished.
+The graph of MovieLens-100K holds the catalogue's facts, that of MovieLens-1M is the one that c1.py leaves. A run that
+was stopped carries on after the last salt that it finished.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ from coldplug.read import load_training_data
 
 HERE = Path(__file__).resolve().parent
 METHODS = ("auto", "posterior")
+WORK = {"ml-100k": "ml-100k", "ml-1m": "c1-ml-1m"}
+"""Data set -> its folder in out/."""
 _FIRST = "posterior, on everything"
 
 
@@ -40,15 +44,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--work", type=Path, default=HERE.parent / "out" / "ml-100k")
+    parser.add_argument("--data", choices=WORK, default="ml-100k")
+    parser.add_argument("--work", type=Path, help="the folder with graph, users and interactions")
     parser.add_argument("--salts", nargs="*", default=list(SALTS))
-    parser.add_argument("-o", "--output", type=Path, default=HERE / "auto-ml-100k.json")
+    parser.add_argument("-o", "--output", type=Path)
     asked = parser.parse_args()
+    asked.work = asked.work or HERE.parent / "out" / WORK[asked.data]
+    asked.output = asked.output or HERE / f"auto-{asked.data}.json"
     if "COLDPLUG_DATA" not in os.environ:
         print("auto: set COLDPLUG_DATA to the folder that holds ml-100k/", file=sys.stderr)
         return 2
     graph = asked.work / "graph.ttl"
     if not graph.is_file():
+        if asked.data == "ml-1m":
+            print(f"auto: no {graph}; run benchmarks/c1.py first", file=sys.stderr)
+            return 2
         prepare("ml-100k", Path(os.environ["COLDPLUG_DATA"]) / "ml-100k", asked.work)
         words = ["extract", str(asked.work / "items.jsonl"), "-o", str(graph), "--backend", "none"]
         subprocess.run([sys.executable, "-m", "kgbuild", *words], check=True)
@@ -61,7 +71,7 @@ def main() -> int:
             "python": platform.python_version()
         }
         result = {
-            "command": shlex.join(["python", "benchmarks/auto.py", "--salts", *found]),
+            "command": shlex.join(["python", "benchmarks/auto.py", "--data", asked.data, "--salts", *found]),
             "versions": versions,
             "mean": means(list(found.values())),
             "salts": found,
