@@ -1,6 +1,6 @@
 # Everything a checkout can do, each with its own set-up: `make demo` and `make test` need git, make and Python 3.11.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench-c1 bench-r1 bench-extraction bench-llm bench-attributes bench-graph-io bench-speed bench-rotate clean
+.PHONY: help demo test test-slow lint bench-c1 bench-r1 bench-learners bench-update bench-serving bench-extraction bench-llm bench-attributes bench-graph-io bench-speed bench-rotate clean
 
 # Threads that wait by spinning cost a factor of ten where two processes share two cores.
 export OMP_WAIT_POLICY := passive
@@ -56,6 +56,15 @@ bench-c1: .venv/.installed ## the C1 table of README on MovieLens-1M; needs COLD
 
 bench-r1: .venv/.installed ## rating prediction on MeLU's split of MovieLens-1M; needs COLDPLUG_DATA
 	.venv/bin/python benchmarks/r1.py
+
+bench-learners: .venv/.installed ## every learner on one cut of C1 and on R1, after bench-c1; needs COLDPLUG_DATA
+	.venv/bin/python benchmarks/learners.py
+
+bench-update: .venv/.installed ## what coldplug update forgets and learns, after bench-c1; needs COLDPLUG_DATA
+	.venv/bin/python benchmarks/update_ml1m.py --seeds 3
+
+bench-serving: .venv/.installed ## coldplug serve under load, beside a bare server
+	.venv/bin/python benchmarks/serving.py
 
 bench-extraction: .venv/.installed ## precision and recall of the local extractor on tests/gold
 	.venv/bin/python benchmarks/extraction_gold.py
