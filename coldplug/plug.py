@@ -163,9 +163,7 @@ class Plug:
         found = []
         for place in best:
             item = int(pool[place])
-            helpful = (
-                speaking_for(self._explains, catalogue, query, item, _REASONS) if self._explains else []
-            )
+            helpful = speaking_for(self._explains, catalogue, query, item, _REASONS) if self._explains else []
             ident, title = catalogue.item_ids[item], catalogue.titles[item]
             found.append(Recommendation(ident, title, float(scores[place]), helpful))
         return found

@@ -104,7 +104,16 @@ OPTIONS = {
     "kgbuild eval": ["--again", *CONSOLE],
     "coldplug": ["--version"],
     "coldplug train": [
-        *("--graph", "--interactions", "--method", "--output", "--positive-at", "--seed", "--set", "--settings"),
+        *(
+            "--graph",
+            "--interactions",
+            "--method",
+            "--output",
+            "--positive-at",
+            "--seed",
+            "--set",
+            "--settings",
+        ),
         *("--users", *CONSOLE),
     ],
     "coldplug tune": [

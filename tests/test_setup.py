@@ -28,7 +28,10 @@ def test_the_lock_pins_what_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pins = pinned()
     extras = project["optional-dependencies"]
-    for line in [*project["dependencies"], *(line for name in ("dev", "serve", "tune") for line in extras[name])]:
+    for line in [
+        *project["dependencies"],
+        *(line for name in ("dev", "serve", "tune") for line in extras[name]),
+    ]:
         wanted = Requirement(line)
         assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)]), line
 

@@ -17,7 +17,17 @@ from coldplug.datasets import DATASETS
 from coldplug.evaluate import CONTROLS
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["train", "tune", "update", "score", "recommend", "explain", "evaluate", "serve", "datasets prepare"]
+COMMANDS = [
+    "train",
+    "tune",
+    "update",
+    "score",
+    "recommend",
+    "explain",
+    "evaluate",
+    "serve",
+    "datasets prepare",
+]
 
 
 def run(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
