@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from coldplug.cli.asking import shown
+from coldplug.cli.training import parse_settings, training_options
 from plugbase.console import Console, columns, console_options, duration
 
 if TYPE_CHECKING:
@@ -33,16 +33,7 @@ _RELATIONS_SHOWN = 8
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="The model folder.  [default: model/ beside it]"
 )
-@click.option(
-    "--interactions",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="user_id,item_id[,rating][,timestamp].  [default: interactions.* beside the graph]",
-)
-@click.option(
-    "--users",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="user_id and one column an attribute.  [default: users.* beside the graph, if any]",
-)
+@training_options
 @click.option(
     "--method",
     show_default="posterior",
@@ -63,12 +54,6 @@ _RELATIONS_SHOWN = 8
     "tuned",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Method and settings that `coldplug tune -o` wrote; --set goes before them.",
-)
-@click.option(
-    "--positive-at",
-    type=float,
-    metavar="RATING",
-    help="Ratings from here on are likes.  [default: three quarters up the scale, 4 of 1 to 5]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same model.")
 @console_options
@@ -109,17 +94,6 @@ def train(
     for remark in summary.remarks:
         console.warn(remark)
     console.result(summary.as_json(), summary_text(summary))
-
-
-def parse_settings(given: Sequence[str]) -> dict[str, str]:
-    """Settings from texts such as `steps=400`; what they may be is for the method to say."""
-    found = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (name.strip() and equals):
-            raise click.BadParameter(f"{text!r} is not NAME=VALUE; such as steps=400")
-        found[name.strip()] = value.strip()
-    return found
 
 
 def summary_text(summary: TrainSummary) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from coldplug.cli.train import parse_settings
+from coldplug.cli.training import parse_settings, training_options
 from plugbase.console import Console, columns, console_options, duration
 from plugbase.errors import ExitStatus, UserError
 
@@ -78,22 +78,7 @@ def parse_duration(text: str | None) -> float | None:
     callback=lambda _ctx, _option, given: parse_settings(given),
     help="A setting that is not to be searched. May be repeated.",
 )
-@click.option(
-    "--interactions",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="user_id,item_id[,rating][,timestamp].  [default: interactions.* beside the graph]",
-)
-@click.option(
-    "--users",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="user_id and one column an attribute.  [default: users.* beside the graph, if any]",
-)
-@click.option(
-    "--positive-at",
-    type=float,
-    metavar="RATING",
-    help="Ratings from here on are likes.  [default: three quarters up the scale, 4 of 1 to 5]",
-)
+@training_options
 @click.option("--seed", type=int, default=0, show_default=True, help="Of every random draw.")
 @console_options
 def tune(
