@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import threading
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from coldplug.asking import Support, Unknown, ids_of, numbers_among, query_of
 from coldplug.catalogue import Catalogue
 from coldplug.errors import ModelFormatError, UnknownItemError
 from coldplug.explaining import Explanation, Reason, explained, speaking_for
 from coldplug.learn import TRAINABLE, ExplainingLearner, TrainableLearner, trainable_class
 from coldplug.store import load_folder
-from coldplug.types import Attributes, FloatArray, IntArray, ItemGraph, Query
+from coldplug.types import Attributes, FloatArray, ItemGraph
+from coldplug.vectors import vectors_of
 from plugbase.errors import UserError
-
-Support = Sequence[str | tuple[str, float]] | Mapping[str, float]
-"""Items a user has met: ids, (id, rating) pairs, or id -> rating. An id alone is a like without a degree."""
-Unknown = Literal["raise", "nan"]
 
 _DECIMALS_THAT_ORDER = 5
 _REASONS = 3
@@ -104,7 +99,7 @@ class Plug:
                 raise UserError(
                     f"users holds {user!r}"[:200], mend="each user is a pair: (attributes, support or None)"
                 )
-        ids = _ids(item_ids, "item_ids")
+        ids = ids_of(item_ids, "item_ids")
         out = np.full((len(users), len(ids)), np.nan, np.float32)
         known = np.array([item in catalogue.numbers for item in ids], np.bool_)
         if unknown not in ("raise", "nan"):
@@ -112,10 +107,31 @@ class Plug:
         if not known.all() and unknown == "raise":
             raise UnknownItemError([item for item, is_known in zip(ids, known, strict=True) if not is_known])
         numbers = catalogue.find([item for item, is_known in zip(ids, known, strict=True) if is_known])
-        queries = [_query(attrs, support, catalogue, unknown) for attrs, support in users]
+        queries = [query_of(attrs, support, catalogue, unknown) for attrs, support in users]
         if queries and len(numbers):
             out[:, known] = self._learner.score(queries, numbers)
         return out
+
+    def item_vectors(self) -> tuple[list[str], FloatArray]:
+        """All item ids, and (n_items, d) float32, of which `user_vector` gives the scores: for a host with two towers.
+
+        The measure is the inner product, not the cosine: `vectors @ plug.user_vector(attrs, support)` is what `score`
+        gives, to the rounding of float32. New items are in it; after `add_items` ask again, d stays.
+
+        Raises:
+            UserError: the scores of the model's method are no inner products.
+        """
+        catalogue = self._catalogue  # before the vectors, which may grow meanwhile
+        return list(catalogue.item_ids), vectors_of(self._learner).items(np.arange(len(catalogue.item_ids)))
+
+    def user_vector(self, user_attrs: Attributes, support: Support | None = None) -> FloatArray:
+        """(d,) float32: the user as a vector to be multiplied with `item_vectors`; arguments as for `score`.
+
+        Raises:
+            UserError: the scores of the model's method are no inner products.
+        """
+        query = query_of(user_attrs, support, self._catalogue, "raise")
+        return np.asarray(vectors_of(self._learner).users([query])[0])
 
     def recommend(
         self,
@@ -137,17 +153,12 @@ class Plug:
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise UserError(f"k={k!r}", mend="k must be a whole number from 1 up")
         catalogue = self._catalogue
-        query = _query(user_attrs, support, catalogue, "raise")
-        barred = {
-            catalogue.numbers[i]
-            for i in _ids(() if exclude is None else exclude, "exclude")
-            if i in catalogue.numbers
-        }
-        barred |= set(query.items.tolist())
+        query = query_of(user_attrs, support, catalogue, "raise")
+        barred = numbers_among(exclude, "exclude", catalogue) | set(query.items.tolist())
         pool = (
             np.arange(len(catalogue.item_ids), dtype=np.int64)
             if candidates is None
-            else np.unique(catalogue.find(_ids(candidates, "candidates")))
+            else np.unique(catalogue.find(ids_of(candidates, "candidates")))
         )
         pool = pool[~np.isin(pool, list(barred))] if barred else pool
         if not len(pool):
@@ -181,8 +192,8 @@ class Plug:
                 mend="train one that can: coldplug train --method posterior",
             )
         catalogue = self._catalogue
-        item = int(catalogue.find(_ids([item_id], "item_id"))[0])
-        return explained(self._explains, catalogue, _query(user_attrs, support, catalogue, "raise"), item)
+        item = int(catalogue.find(ids_of([item_id], "item_id"))[0])
+        return explained(self._explains, catalogue, query_of(user_attrs, support, catalogue, "raise"), item)
 
     def add_items(self, items: str | PathLike[str] | ItemGraph | Sequence[Mapping[str, Any]]) -> int:
         """Make new items scorable from their facts and text, without retraining.
@@ -243,51 +254,3 @@ def load(path: str | PathLike[str]) -> Plug:
         return Plug(learner, Catalogue.from_state(arrays, texts), meta)
     except KeyError as error:
         raise ModelFormatError(f"{path} has no {error}", mend="train the model again") from error
-
-
-def _ids(given: Collection[str], name: str) -> list[str]:
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Collection):
-        raise UserError(
-            f"{name} is a {type(given).__name__}: {given!r}"[:200], mend="pass a list of item ids"
-        )
-    ids = [str(item) if isinstance(item, int | np.integer) else item for item in given]
-    for item in ids:
-        if not isinstance(item, str):
-            raise UserError(
-                f"{name} holds {item!r}, a {type(item).__name__}"[:200], mend="item ids are texts"
-            )
-    return ids
-
-
-def _query(attributes: Attributes, support: Support | None, catalogue: Catalogue, unknown: Unknown) -> Query:
-    if not isinstance(attributes, Mapping):
-        raise UserError(
-            f"user_attrs is a {type(attributes).__name__}: {attributes!r}"[:200],
-            mend='pass a dict, such as {"age": 25}, or {} where nothing is known',
-        )
-    if support is None:
-        return Query(attributes)
-    if isinstance(support, str | bytes) or not isinstance(support, Collection):
-        raise UserError(
-            f"support is a {type(support).__name__}: {support!r}"[:200],
-            mend='pass item ids or (item id, rating) pairs, such as [("260", 5), "1196"]',
-        )
-    pairs = support.items() if isinstance(support, Mapping) else support
-    ratings: dict[str, float] = {}
-    for entry in pairs:
-        item, rating = entry if isinstance(entry, tuple | list) and len(entry) == 2 else (entry, math.nan)
-        (item,) = _ids([item], "support")
-        if rating is None:
-            rating = math.nan
-        if isinstance(rating, bool) or not isinstance(rating, Real) or math.isinf(rating):
-            raise UserError(f"support rates {item!r} {rating!r}"[:200], mend="a rating is a finite number")
-        ratings.pop(item, None)
-        ratings[item] = float(rating)
-    missing = [item for item in ratings if item not in catalogue.numbers]
-    if missing and unknown == "raise":
-        raise UnknownItemError(missing)
-    if missing:
-        warnings.warn(f"{len(missing)} unknown items left out of the support", stacklevel=4)
-    kept = [item for item in ratings if item in catalogue.numbers]
-    numbers: IntArray = np.array([catalogue.numbers[item] for item in kept], np.int64)
-    return Query(attributes, numbers, np.array([ratings[item] for item in kept], np.float32))

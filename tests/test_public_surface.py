@@ -51,9 +51,11 @@ PLUG = {
     "add_items": ["items"],
     "explain": ["user_attrs", "item_id", "support"],
     "item_ids": [],
+    "item_vectors": [],
     "recommend": ["user_attrs", "k", "support", "exclude", "candidates"],
     "score": ["user_attrs", "item_ids", "support", "unknown"],
     "score_batch": ["users", "item_ids", "unknown"],
+    "user_vector": ["user_attrs", "support"],
 }
 CONSOLE = ["--json", "--quiet", "--verbose"]
 OPTIONS = {
