@@ -1,8 +1,8 @@
-"""What a score is made of: parts that sum to it, the facts that items share, and the text that says so."""
+"""What a score is made of: parts that sum to it, the way from the user to the item, and the text that says so."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,17 +29,33 @@ class SharedFact:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A place on the way from a user to an item: `by` is what leads to it, "met" or a relation; empty at the start.
+
+    `id` is an item's id or a value's IRI, empty for the user; `label` is its name in words.
+    """
+
+    kind: Literal["user", "item", "value"]
+    id: str
+    label: str
+    by: str
+
+
+@dataclass(frozen=True)
 class Reason:
     """One part of a score.
 
     `kind` says whether `label` is an attribute of the user ("occupation=artist") or the title of a support item, or
     whether the part is the base: the item's appeal to everyone. `share` is what it adds to the score.
+    `path` leads from the user over a support item and the weightiest fact, `facts[0]`, to the scored item; it is empty
+    where the two share no fact.
     """
 
     kind: Literal["base", "attribute", "support"]
     label: str
     share: float
     facts: list[SharedFact]
+    path: list[Step] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -54,8 +70,10 @@ class Alike:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A score taken apart: the shares of `reasons`, the base among them, sum to `score`; `prior` is it without support.
+    """A score taken apart: the shares of `reasons`, the base among them, sum to `score`.
 
+    `prior` is the score before anything was met. From there to `score` the way is as exact: the shares of the support
+    items, and `reweighed`, by which base and attributes count otherwise for so large a support than without one.
     `alike` is for an item without interactions of its own: the known items that it resembles most.
     """
 
@@ -63,6 +81,7 @@ class Explanation:
     title: str
     score: float
     prior: float
+    reweighed: float
     reasons: list[Reason]
     alike: list[Alike]
 
@@ -77,14 +96,22 @@ def explained(learner: ExplainingLearner, catalogue: Catalogue, query: Query, it
     parts = _parts(learner, catalogue, query, item)
     parts.sort(key=lambda part: (-abs(part[0].share), part[0].kind, part[0].label))
     reasons = [_with_facts(learner, catalogue, item, *part) for part in parts]
-    prior = learner.score([Query(query.attributes)], one)[0, 0]
+    prior = float(learner.score([Query(query.attributes)], one)[0, 0])
+    known_before = sum(reason.share for reason in reasons if reason.kind != "support")
     nearest = _nearest(learner, catalogue, item) if learner.is_new(item) else []
     alike = [
-        Alike(catalogue.item_ids[n], catalogue.titles[n], near, _shared(learner, catalogue, item, n))
+        Alike(catalogue.item_ids[n], catalogue.titles[n], near, _shared(learner, catalogue, item, n)[0])
         for n, near in nearest
     ]
-    score = float(learner.score([query], one)[0, 0])
-    return Explanation(catalogue.item_ids[item], catalogue.titles[item], score, float(prior), reasons, alike)
+    return Explanation(
+        catalogue.item_ids[item],
+        catalogue.titles[item],
+        float(learner.score([query], one)[0, 0]),
+        prior,
+        known_before - prior,
+        reasons,
+        alike,
+    )
 
 
 def speaking_for(
@@ -104,26 +131,45 @@ def _parts(
     parts: list[tuple[Reason, int | None]] = [(Reason("base", "appeal to everyone", float(base), []), None)]
     parts += [(Reason("attribute", name, float(share), []), None) for name, share in attributes]
     for met, share in zip(query.items.tolist(), support, strict=True):
-        title = catalogue.titles[met] or catalogue.item_ids[met]
-        parts.append((Reason("support", title, float(share), []), met))
+        parts.append((Reason("support", _name(catalogue, met), float(share), []), met))
     return parts
 
 
 def _with_facts(
     learner: ExplainingLearner, catalogue: Catalogue, item: int, reason: Reason, met: int | None
 ) -> Reason:
-    return reason if met is None else replace(reason, facts=_shared(learner, catalogue, item, met))
+    """A reason with what its support item shares with the scored one, and the way over the weightiest of it."""
+    if met is None:
+        return reason
+    facts, iris = _shared(learner, catalogue, item, met)
+    if not facts:
+        return reason
+    first = facts[0]
+    path = [
+        Step("user", "", "the user", ""),
+        Step("item", catalogue.item_ids[met], reason.label, "met"),
+        Step("value", iris[0], first.value, first.relation),
+        Step("item", catalogue.item_ids[item], _name(catalogue, item), first.relation),
+    ]
+    return replace(reason, facts=facts, path=path)
 
 
-def _shared(learner: ExplainingLearner, catalogue: Catalogue, item: int, other: int) -> list[SharedFact]:
-    """What two items have in common, the weightiest first."""
+def _name(catalogue: Catalogue, item: int) -> str:
+    return catalogue.titles[item] or catalogue.item_ids[item]
+
+
+def _shared(
+    learner: ExplainingLearner, catalogue: Catalogue, item: int, other: int
+) -> tuple[list[SharedFact], list[str]]:
+    """What two items have in common, the weightiest first, and the IRIs of its values."""
     facts, theirs = catalogue.facts(item), catalogue.facts(other)
     found = [
-        SharedFact(fact.relation, fact.value, learner.fact_weight(*key) * fact.weight, fact.quote)
+        (SharedFact(fact.relation, fact.value, learner.fact_weight(*key) * fact.weight, fact.quote), key[1])
         for key, fact in facts.items()
         if key in theirs
     ]
-    return sorted(found, key=lambda fact: (-fact.weight, fact.relation, fact.value))[:_FACTS]
+    found.sort(key=lambda pair: (-pair[0].weight, pair[0].relation, pair[0].value, pair[1]))
+    return [fact for fact, _ in found[:_FACTS]], [iri for _, iri in found[:_FACTS]]
 
 
 def _nearest(learner: ExplainingLearner, catalogue: Catalogue, item: int) -> list[tuple[int, float]]:

@@ -21,7 +21,7 @@ from coldplug.cli.asking import (
 from plugbase.console import Console, columns, console_options
 
 if TYPE_CHECKING:
-    from coldplug.explaining import Explanation, SharedFact
+    from coldplug.explaining import Explanation, Reason, SharedFact
     from coldplug.plug import Recommendation
 
 _MODEL = click.argument("model", type=click.Path(path_type=Path))
@@ -160,7 +160,15 @@ def explanation_text(found: Explanation) -> str:
         if reason.kind == "support":
             what = f"having met {what}"
         lines.append(f"  {reason.share:+8.3f}  {what}")
-        lines += [f"            {fact_text(fact)}" for fact in reason.facts[:_FACTS_SHOWN]]
+        if reason.path:
+            lines.append(f"            {path_text(reason)}")
+        # The path has told the first fact already.
+        lines += [f"            {fact_text(fact)}" for fact in reason.facts[1:_FACTS_SHOWN]]
+    if any(reason.kind == "support" for reason in found.reasons):
+        lines.append(
+            f"  before anything was met it was {found.prior:.3f};"
+            f" having met so much weighs the rest otherwise, by {found.reweighed:+.3f}"
+        )
     if found.alike:
         lines.append("  new items are judged by known ones; this one resembles")
         for other in found.alike:
@@ -169,7 +177,19 @@ def explanation_text(found: Explanation) -> str:
     return "\n".join(lines)
 
 
+def path_text(reason: Reason) -> str:
+    """The way from the user to the item in one line, with the words of the text that say so."""
+    steps = [
+        f"{shown(step.by)} {shown(step.label)}" if step.kind == "value" else shown(step.label)
+        for step in reason.path
+    ]
+    return " > ".join(steps) + _quoted(reason.facts[0])
+
+
 def fact_text(fact: SharedFact) -> str:
     """A shared fact in one line, with the words of the text that say so."""
-    quote = f', from "{shown(fact.quote)}"' if fact.quote else ""
-    return f"both: {shown(fact.relation)} {shown(fact.value)}{quote}"
+    return f"both: {shown(fact.relation)} {shown(fact.value)}{_quoted(fact)}"
+
+
+def _quoted(fact: SharedFact) -> str:
+    return f', from "{shown(fact.quote)}"' if fact.quote else ""

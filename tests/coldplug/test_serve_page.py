@@ -83,6 +83,10 @@ def test_the_list_follows_attributes_and_likes(server: Server) -> None:
         details.get_by_text("in all").wait_for()
         shares = [float(text.replace("−", "-")) for text in details.locator(".share").all_inner_texts()]
         assert sum(shares[:-1]) == pytest.approx(shares[-1], abs=0.005 * len(shares))
+        first = tab.locator("#list .row > span").first.inner_text()
+        way = details.locator(".way").inner_text()
+        assert way.startswith(f"you → {title} → ")
+        assert f"→ {first}" in way
         tab.locator("#liked button").click()
         assert listed(tab) == space
         assert complaints == []
