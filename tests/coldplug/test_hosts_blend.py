@@ -1,0 +1,138 @@
+"""Scales, what is held out, and the weight of a blend: it must find which of the two knows more, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from host_contract import OLD_ITEMS, World, world  # noqa: F401 - a fixture
+
+from coldplug.hosts import Person, support_ids
+from coldplug.hosts.blend import Blend, Weight
+from coldplug.hosts.scale import stretch
+from coldplug.hosts.validation import HeldOut, hold_out
+from coldplug.types import FloatArray, IntArray
+from plugbase.errors import UserError
+
+
+class Told:
+    """A host that knows what a genre is, or nothing at all, of everybody; it counts what its maker says."""
+
+    name = "told"
+
+    def __init__(self, *, wise: Sequence[str] = (), user_count: int = 50) -> None:
+        self.wise, self.user_count = wise, user_count
+        noise = np.random.default_rng(4)
+        self.noise = {item: float(noise.normal()) for item in OLD_ITEMS}
+
+    def scores(self, people: Sequence[Person], item_ids: Sequence[str]) -> FloatArray:
+        out = np.full((len(people), len(item_ids)), np.nan, np.float32)
+        for row, person in enumerate(people):
+            taste = self._taste(person)
+            for column, item in enumerate(item_ids):
+                if item in self.noise:
+                    fits = item in self.wise and int(item[1:]) % 3 == taste
+                    out[row, column] = 7.0 + 3.0 * fits + 0.1 * self.noise[item]
+        return out
+
+    def user_counts(self, people: Sequence[Person]) -> IntArray:
+        return np.full(len(people), self.user_count, np.int64)
+
+    def item_counts(self, item_ids: Sequence[str]) -> IntArray:
+        """Those it knows something of have been met often."""
+        often = np.array([200 if item in self.wise else 2 for item in item_ids], np.int64)
+        return np.where([item in self.noise for item in item_ids], often, 0)
+
+    def _taste(self, person: Person) -> int:
+        kinds = [int(item[1:]) % 3 for item in support_ids(person.support)]
+        return int(np.bincount(kinds, minlength=3).argmax())
+
+
+def people(world: World) -> list[HeldOut]:  # noqa: F811
+    """Everyone in the training, with a third of their likes held out."""
+    found = []
+    for user in world.user_ids:
+        liked = support_ids(world.person(user).support)
+        found.append(HeldOut(Person(user, {}, liked[1::3] + liked[2::3]), liked[0::3]))
+    return found
+
+
+def test_a_host_that_knows_nothing_gets_less_weight_than_one_that_knows(world: World) -> None:  # noqa: F811
+    held = people(world)
+    deaf = Blend.learn(Told(), world.plug, held).weight
+    knowing = Blend.learn(Told(wise=OLD_ITEMS), world.plug, held).weight
+    share = [w.at(np.array([50]), np.array([n]))[0, 0] for w, n in ((deaf, 2), (knowing, 200))]
+    assert share[0] < 0.1
+    assert share[1] > share[0] + 0.2
+
+
+def test_the_weight_follows_the_items_that_the_host_knows(world: World) -> None:  # noqa: F811
+    weight = Blend.learn(Told(wise=OLD_ITEMS[::2]), world.plug, people(world)).weight
+    assert weight.item > 0.05
+    rare, common = weight.at(np.array([50]), np.array([2, 200]))[0]
+    assert common > rare + 0.1
+
+
+def test_a_weight_never_falls_with_interactions() -> None:
+    share = Weight(-2.0, 0.5, 0.3).at(np.array([0, 1, 10, 100]), np.array([0, 5, 50]))
+    assert (np.diff(share, axis=0) > 0).all()
+    assert (np.diff(share, axis=1) > 0).all()
+    assert Weight(**asdict(Weight(-2.0, 0.5, 0.3))) == Weight(-2.0, 0.5, 0.3)
+
+
+def test_nothing_to_learn_from_is_said(world: World) -> None:  # noqa: F811
+    class Mute(Told):
+        def scores(self, people: Sequence[Person], item_ids: Sequence[str]) -> FloatArray:
+            return np.full((len(people), len(item_ids)), np.nan, np.float32)
+
+    with pytest.raises(UserError, match="no score for any of the held-out people"):
+        Blend.learn(Mute(), world.plug, people(world))
+
+
+def test_stretching_gives_mean_and_deviation() -> None:
+    random = np.random.default_rng(0)
+    wanted = random.normal(5, 2, (3, 40)).astype(np.float32)
+    given = random.normal(-1, 0.1, (3, 40)).astype(np.float32)
+    given[:, :7] = np.nan
+    scale, offset = stretch(wanted, given)
+    fitted = given[:, 7:] * scale + offset
+    np.testing.assert_allclose(fitted.mean(1), wanted[:, 7:].mean(1), rtol=1e-4)
+    np.testing.assert_allclose(fitted.std(1), wanted[:, 7:].std(1), rtol=1e-4)
+    flat = np.ones((1, 40), np.float32)
+    assert np.isnan(stretch(wanted[:1], flat)[0]).all()
+    assert np.isnan(stretch(wanted[:1], np.full((1, 40), np.nan, np.float32))[1]).all()
+
+
+def test_what_is_held_out_is_in_no_training_and_everyone_is_told_only_the_training(world: World) -> None:  # noqa: F811
+    data = world.data
+    train, held = hold_out(data, one_in=5)
+    rows = train.interactions
+    pairs = {(data.user_ids[u], data.graph.item_ids[i]) for u, i in zip(rows.users, rows.items, strict=True)}
+    trained_users, trained_items = {user for user, _ in pairs}, {item for _, item in pairs}
+    kinds = {"stays": 0, "newcomer": 0}
+    new_items = 0
+    for one in held:
+        told = support_ids(one.person.support)
+        assert set(told) <= trained_items
+        assert set(told).isdisjoint(one.liked)
+        new_items += sum(item not in trained_items for item in one.liked)
+        if one.person.user_id is None:
+            kinds["newcomer"] += 1
+            assert len(told) <= 20
+        else:
+            kinds["stays"] += 1
+            assert one.person.user_id in trained_users
+            assert {(one.person.user_id, item) for item in told} <= pairs
+            assert not {(one.person.user_id, item) for item in one.liked} & pairs
+    assert min(kinds.values()) > 5
+    assert new_items > 5
+    assert len(trained_users) < len(data.user_ids)
+    again = hold_out(data, one_in=5)
+    assert again[1] == held
+
+
+def test_too_little_to_hold_out_is_said(world: World) -> None:  # noqa: F811
+    with pytest.raises(UserError, match="to learn a blend on"):
+        hold_out(world.data, one_in=10**9)
