@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -45,7 +46,7 @@ class Step:
 class Reason:
     """One part of a score.
 
-    `kind` says whether `label` is an attribute of the user ("occupation=artist") or the title of a support item, or
+    `kind` says whether `label` is an attribute of the user ("occupation=artist", "age=25") or the title of a support item, or
     whether the part is the base: the item's appeal to everyone. `share` is what it adds to the score.
     `path` leads from the user over a support item and the weightiest fact, `facts[0]`, to the scored item; it is empty
     where the two share no fact.
@@ -129,10 +130,22 @@ def _parts(
     """The parts of a score, each with the support item that it is of, their facts not yet looked up."""
     base, attributes, support = learner.contributions(query, item)
     parts: list[tuple[Reason, int | None]] = [(Reason("base", "appeal to everyone", float(base), []), None)]
-    parts += [(Reason("attribute", name, float(share), []), None) for name, share in attributes]
+    by_attribute: dict[str, float] = {}
+    for name, share in attributes:
+        label = _as_given(name, query)
+        by_attribute[label] = by_attribute.get(label, 0.0) + float(share)
+    parts += [(Reason("attribute", label, share, []), None) for label, share in by_attribute.items()]
     for met, share in zip(query.items.tolist(), support, strict=True):
         parts.append((Reason("support", _name(catalogue, met), float(share), []), met))
     return parts
+
+
+def _as_given(column: str, query: Query) -> str:
+    """An attribute as the user gave it: a number between two knots, "age@25" and "age@34", is one "age=27" to people."""
+    name, _, knot = column.rpartition("@")
+    value = query.attributes.get(name)
+    is_knot = re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", knot) is not None
+    return f"{name}={value}" if is_knot and isinstance(value, str | int | float) else column
 
 
 def _with_facts(

@@ -1,11 +1,13 @@
-"""Every example runs: the demo from descriptions to reasons, the commands it ends with, the lines of Python."""
+"""Every example runs: the demo from descriptions to reasons, the commands it ends with, and those with a number."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -82,9 +84,65 @@ def test_the_commands_that_the_demo_ends_with_run(checkout: Path, demo: str) -> 
     assert (checkout / "graph.ttl").is_file()
 
 
-def test_the_lines_of_python(checkout: Path, demo: str) -> None:
-    done = python(checkout, "examples/score_unseen_user.py", "demo/model", "f019", "b018")
+def example(checkout: Path, name: str) -> str:
+    """What an example prints."""
+    done = python(checkout, f"examples/{name}")
     assert done.returncode == 0, done.stderr
-    scores = dict(line.split(": ") for line in done.stdout.splitlines())
-    assert list(scores) == ["f019", "b018"]
-    assert len({float(score) for score in scores.values()}) == 2
+    return done.stdout
+
+
+def test_the_examples_are_told_of_in_their_order() -> None:
+    numbered = sorted(path.name for path in (ROOT / "examples").glob("[0-9]_*.py"))
+    assert [int(name[0]) for name in numbered] == list(range(1, len(numbered) + 1))
+    told = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    assert [name for name in numbered if name in told] == numbered
+    assert told.index(numbered[0]) < told.index(numbered[-1])
+    for name in numbered:
+        text = (ROOT / "examples" / name).read_text(encoding="utf-8")
+        assert f"python examples/{name}" in text
+
+
+@pytest.mark.usefixtures("demo")
+def test_1_scores_five_people_each_otherwise(checkout: Path) -> None:
+    text = example(checkout, "1_score_an_unseen_user.py")
+    table = text.split("\n\n")[1].splitlines()[1:]
+    scores = [[float(number) for number in row.split()[-4:]] for row in table]
+    assert len({tuple(row) for row in scores}) == 5
+    engineer, retired = scores[2], scores[4]
+    assert engineer[0] > engineer[1], "Aliens before Mrs Dalloway"
+    assert retired[1] > retired[0], "and the other way round"
+    lists = [row.partition(": ")[2] for row in text.splitlines() if row.startswith("- ")]
+    assert len(set(lists)) == 5
+
+
+@pytest.mark.usefixtures("demo")
+def test_2_adds_items_and_quotes_their_texts(checkout: Path) -> None:
+    text = example(checkout, "2_new_items_from_their_text.py")
+    assert "2 new items, of 227 now" in text
+    scores = {row[11:]: float(row[:9]) for row in text.splitlines() if row.endswith(("Leith", "Orbit"))}
+    assert scores["The Last Tram to Leith"] > scores["Cold Orbit"]
+    source = (checkout / "examples/2_new_items_from_their_text.py").read_text(encoding="utf-8")
+    quotes = re.findall('its text says "(.+?)"', text)
+    assert quotes
+    assert all(quote in source for quote in quotes)
+
+
+@pytest.mark.usefixtures("demo")
+def test_3_every_click_changes_the_list_or_its_reasons(checkout: Path) -> None:
+    text = example(checkout, "3_after_a_few_clicks.py")
+    parts = text.split("\n\n")
+    assert len(parts) == 6
+    lists = [part.splitlines()[1:] for part in parts[:5]]
+    assert all(len(shown) == 5 for shown in lists)
+    assert all("*" in "".join(shown) for shown in lists[:2])
+    assert "because of Alien" in parts[1]
+    assert " > genre " in parts[5]
+
+
+@pytest.mark.usefixtures("demo")
+@pytest.mark.skipif(find_spec("uvicorn") is None, reason="needs uvicorn: install coldplug[serve]")
+def test_4_serves_asks_and_stops(checkout: Path) -> None:
+    text = example(checkout, "4_over_http.py")
+    assert "GET /healthz    ok, 225 items" in text
+    assert "Aliens scores" in text
+    assert "ended with status 0" in text

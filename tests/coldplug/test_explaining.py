@@ -96,6 +96,14 @@ def test_support_items_alone_have_a_path_and_json_keeps_it(plug: Plug) -> None:
     assert path[-1] == {"kind": "item", "id": "i0", "label": "Title 0", "by": path[2]["by"]}
 
 
+@pytest.mark.parametrize("age", [27, 27.5, "27", 30])
+def test_a_number_is_one_reason_as_the_user_gave_it(plug: Plug, age: object) -> None:
+    columns = plug._learner.encoder.transform([{"age": age}])[0]  # type: ignore[attr-defined]
+    labels = [r.label for r in plug.explain({"age": age, "likes": "crime"}, "i12").reasons]
+    assert sorted(labels) == [f"age={age}", "appeal to everyone", "likes=crime"]
+    assert (columns != 0).sum() == 2 or age == 30, "between two knots there are two columns"
+
+
 def test_a_recommendation_s_reasons_have_paths_too(plug: Plug) -> None:
     reasons = [reason for found in plug.recommend({}, 5, ["i0", "i3"]) for reason in found.reasons]
     assert any(reason.path for reason in reasons)
