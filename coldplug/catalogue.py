@@ -83,6 +83,28 @@ class Catalogue:
             for relation, tail in pairs.T.tolist()
         }
 
+    @cached_property
+    def items_of_values(self) -> Sequence[Mapping[str, IntArray]]:
+        """For each relation by its number: folded label of a value -> numbers of the items that have it."""
+        found: list[dict[str, IntArray]] = [{} for _ in self.relation_names]
+        order = np.lexsort((self.tails, self.relations))
+        relations, tails, heads = self.relations[order], self.tails[order], self.heads[order]
+        starts = np.flatnonzero(np.r_[True, (np.diff(relations) != 0) | (np.diff(tails) != 0)][: len(heads)])
+        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(heads)], strict=True):
+            of_relation, label = found[relations[start]], self.value_labels[tails[start]].casefold()
+            items = heads[start:end]
+            of_relation[label] = (
+                np.concatenate([of_relation[label], items]) if label in of_relation else items
+            )
+        return found
+
+    @cached_property
+    def sharing(self) -> IntArray:
+        """(n_facts,) how many items have the same relation and value."""
+        keys = self.relations * len(self.value_iris) + self.tails
+        _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
+        return np.asarray(counts[place], np.int64)
+
     def find(self, item_ids: Sequence[str]) -> IntArray:
         """(n,) numbers of items.
 

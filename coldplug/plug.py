@@ -15,13 +15,18 @@ from coldplug.asking import Support, Unknown, ids_of, numbers_among, query_of
 from coldplug.catalogue import Catalogue
 from coldplug.errors import ModelFormatError, UnknownItemError
 from coldplug.explaining import Explanation, Reason, explained, speaking_for
+from coldplug.index.diversity import POOL, checked, diversified
+from coldplug.index.filters import Mask, Where, allowed_of
+from coldplug.index.finder import Finder, best_places
+from coldplug.index.folder import load_finder
 from coldplug.learn import TRAINABLE, ExplainingLearner, TrainableLearner, trainable_class
+from coldplug.online.live import Live, User
+from coldplug.online.store import UserStore, open_users
 from coldplug.store import load_folder
 from coldplug.types import Attributes, FloatArray, ItemGraph
 from coldplug.vectors import vectors_of
 from plugbase.errors import UserError
 
-_DECIMALS_THAT_ORDER = 5
 _REASONS = 3
 """That a recommendation comes with, at most."""
 
@@ -46,11 +51,18 @@ class Recommendation:
 class Plug:
     """A loaded model. Scoring is thread-safe and allocates nothing but what the items asked for need."""
 
-    def __init__(self, learner: TrainableLearner, catalogue: Catalogue, meta: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        learner: TrainableLearner,
+        catalogue: Catalogue,
+        meta: Mapping[str, Any],
+        finder: Finder | None = None,
+        live: Live | None = None,
+    ) -> None:
         """Made by `coldplug.load`."""
-        self._learner, self._catalogue, self.meta = learner, catalogue, meta
+        self._learner, self._catalogue, self.meta, self._finder = learner, catalogue, meta, finder
         self._explains = learner if isinstance(learner, ExplainingLearner) else None
-        self._adding = threading.Lock()
+        self._adding, self._live = threading.Lock(), live
 
     @property
     def item_ids(self) -> list[str]:
@@ -139,38 +151,50 @@ class Plug:
         k: int = 10,
         support: Support | None = None,
         exclude: Collection[str] | None = None,
-        candidates: Sequence[str] | None = None,
+        candidates: Sequence[str] | Mask | None = None,
+        *,
+        where: Where | None = None,
+        diversity: float = 0.0,
     ) -> list[Recommendation]:
         """The k best items, best first; ties go by item id.
+
+        Where the model folder has an index (`coldplug index`) it finds the items that are scored, nearly always the best;
+        without one every item is scored.
 
         Args:
             user_attrs: as for `score`.
             k: how many; fewer come back where there are fewer candidates.
             support: as for `score`; its items are never recommended.
             exclude: ids that are not to be shown; unknown ones are passed over.
-            candidates: ids to choose from; all items where None.
+            candidates: ids to choose from, or True and False for each of `item_ids`; all items where None.
+            where: facts that an item must have: relation -> a value or several, one of which will do.
+            diversity: from 0, the best, to 1: how much it counts that an item is unlike those before it. The scores stay,
+                but are in no order then.
         """
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise UserError(f"k={k!r}", mend="k must be a whole number from 1 up")
-        catalogue = self._catalogue
+        spread = checked(diversity)
+        finder, catalogue = (
+            self._finder,
+            self._catalogue,
+        )  # in this order: a finder knows no item before the catalogue
         query = query_of(user_attrs, support, catalogue, "raise")
         barred = numbers_among(exclude, "exclude", catalogue) | set(query.items.tolist())
-        pool = (
-            np.arange(len(catalogue.item_ids), dtype=np.int64)
-            if candidates is None
-            else np.unique(catalogue.find(ids_of(candidates, "candidates")))
-        )
+        allowed = allowed_of(candidates, where, catalogue)
+        depth = POOL * k if spread else k
+        if finder is None:
+            pool = np.arange(len(catalogue.item_ids)) if allowed is None else np.flatnonzero(allowed)
+        else:
+            user = vectors_of(self._learner).users([query])[0]
+            pool = finder.candidates(user, depth + len(barred), allowed)
         pool = pool[~np.isin(pool, list(barred))] if barred else pool
         if not len(pool):
             return []
         scores = self._learner.score([query], pool)[0]
-        # The last bits of a product depend on where an item stands in it: they make no order.
-        order = np.round(scores, _DECIMALS_THAT_ORDER)
-        few = min(k, len(pool))
-        least = np.partition(order, len(order) - few)[len(order) - few]
-        maybe = np.flatnonzero(order >= least)
-        best = sorted(maybe.tolist(), key=lambda n: (-float(order[n]), catalogue.item_ids[int(pool[n])]))
-        best = best[:few]
+        best = best_places(scores, pool, depth, catalogue)
+        if spread:
+            chosen = diversified(catalogue, pool[best], scores[best], k, spread)
+            best = [best[place] for place in chosen]
         found = []
         for place in best:
             item = int(pool[place])
@@ -194,6 +218,48 @@ class Plug:
         catalogue = self._catalogue
         item = int(catalogue.find(ids_of([item_id], "item_id"))[0])
         return explained(self._explains, catalogue, query_of(user_attrs, support, catalogue, "raise"), item)
+
+    def observe(self, user_id: str, item_id: str, reward: float | bool) -> None:
+        """Keep what a user thought of an item: it is in their support from the next question on, here and elsewhere.
+
+        Args:
+            user_id: anybody; who was never heard of begins here.
+            item_id: an item of the model. Of an item observed twice the last counts.
+            reward: a rating on the scale of the training, or True for a like and False for none; 0 or 1 where the training
+                had no ratings. Of more than 100 items of one user the newest are kept.
+
+        Raises:
+            UnknownItemError: the id is of no item.
+            UserError: the reward is NaN or off the scale, or the model was loaded without users.
+        """
+        self._users().observe(user_id, item_id, reward, self._catalogue)
+
+    def describe(self, user_id: str, user_attrs: Attributes) -> None:
+        """Keep a user's attributes, in place of those there were; as for `score`, but a dict that JSON can hold."""
+        self._users().describe(user_id, user_attrs)
+
+    def user(self, user_id: str) -> User:
+        """What is kept of a user, as (attributes, support): `score_batch` takes it so, and `score` its halves."""
+        return self._users().user(user_id, self._catalogue)[0]
+
+    def recommend_to(
+        self, user_id: str, k: int = 10, exclude: Collection[str] | None = None, **options: Any
+    ) -> list[Recommendation]:
+        """`recommend` to a user by id; what they have observed is never recommended. Options as there."""
+        (attributes, support), refused = self._users().user(user_id, self._catalogue)
+        barred = [*ids_of(() if exclude is None else exclude, "exclude"), *refused]
+        return self.recommend(attributes, k, support, barred, **options)
+
+    def forget(self, user_id: str) -> None:
+        """Remove all that is kept of a user."""
+        self._users().forget(user_id)
+
+    def _users(self) -> Live:
+        if self._live is None:
+            raise UserError(
+                "the model was loaded without users", mend='coldplug.load("model/", users="users.db")'
+            )
+        return self._live
 
     def add_items(self, items: str | PathLike[str] | ItemGraph | Sequence[Mapping[str, Any]]) -> int:
         """Make new items scorable from their facts and text, without retraining.
@@ -232,12 +298,20 @@ class Plug:
                 grown = self._catalogue.extended(Catalogue.of(added, evidence))
                 # Vectors first, names second: whoever finds a name beside us finds its vectors too.
                 self._learner.add_items(added)
+                grown_finder = self._finder and self._finder.extended(
+                    vectors_of(self._learner), added.n_items
+                )
                 self._catalogue = grown
+                self._finder = grown_finder
         return added.n_items
 
 
-def load(path: str | PathLike[str]) -> Plug:
+def load(path: str | PathLike[str], users: str | PathLike[str] | UserStore | None = None) -> Plug:
     """Load a model folder.
+
+    Args:
+        path: the folder.
+        users: where `observe` keeps users: a file, redis://..., or an open store; see `coldplug.online.open_users`.
 
     Raises:
         ModelFormatError: it is no model, of an unknown format version, or was truncated or altered.
@@ -251,6 +325,9 @@ def load(path: str | PathLike[str]) -> Plug:
                 mend="install the version of coldplug that wrote it, or train the model again",
             )
         learner = trainable_class(method).from_state(meta["learner"], arrays, texts)
-        return Plug(learner, Catalogue.from_state(arrays, texts), meta)
+        finder = load_finder(Path(path), learner)
+        store = open_users(users) if isinstance(users, str | PathLike) else users
+        live = None if store is None else Live(store, meta)
+        return Plug(learner, Catalogue.from_state(arrays, texts), meta, finder, live)
     except KeyError as error:
         raise ModelFormatError(f"{path} has no {error}", mend="train the model again") from error

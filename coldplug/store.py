@@ -54,18 +54,18 @@ def save_folder(
         for name, lines in texts.items():
             body = "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines)
             (temporary / f"{name}.txt").write_text(body, encoding="utf-8")
-        hashes = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
+        hashes = {path.name: file_hash(path) for path in sorted(temporary.iterdir())}
         told = json.loads(json.dumps({"format": FORMAT_VERSION, **meta, "files": hashes}))
         body = json.dumps(told | {_OWN: _sha256_of(told)}, indent=1, sort_keys=True)
         (temporary / _MODEL).write_text(body + "\n", encoding="utf-8")
         temporary.chmod(0o755)
-        _put(temporary, folder)
+        put_in_place(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 
-def _put(new: Path, folder: Path) -> None:
+def put_in_place(new: Path, folder: Path) -> None:
     """Put a finished folder in its place, so that whoever is killed on the way leaves a whole model there."""
     if not folder.exists():
         os.replace(new, folder)
@@ -120,7 +120,7 @@ def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]], 
             raise ModelFormatError(
                 f"{part} is missing", mend="copy the whole folder, or train the model again"
             )
-        if _sha256(part) != expected:
+        if file_hash(part) != expected:
             raise ModelFormatError(
                 f"{part} was truncated or altered", mend="copy it again, or train the model again"
             )
@@ -142,7 +142,8 @@ def _sha256_of(told: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _sha256(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(2**20):

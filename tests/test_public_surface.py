@@ -52,7 +52,7 @@ PLUG = {
     "explain": ["user_attrs", "item_id", "support"],
     "item_ids": [],
     "item_vectors": [],
-    "recommend": ["user_attrs", "k", "support", "exclude", "candidates"],
+    "recommend": ["user_attrs", "k", "support", "exclude", "candidates", "where", "diversity"],
     "score": ["user_attrs", "item_ids", "support", "unknown"],
     "score_batch": ["users", "item_ids", "unknown"],
     "user_vector": ["user_attrs", "support"],
@@ -125,7 +125,11 @@ OPTIONS = {
     "coldplug update": ["--graph", "--interactions", "--output", "--seed", "--users", *CONSOLE],
     "coldplug serve": ["--concurrency", "--host", "--port", "--timeout", *CONSOLE],
     "coldplug score": ["--support", "--unknown", "--user", *CONSOLE],
-    "coldplug recommend": ["--candidates", "--exclude", "--support", "--user", "-k", *CONSOLE],
+    "coldplug index": ["--kind", "--place", "--seed", *CONSOLE],
+    "coldplug recommend": [
+        *("--candidates", "--diversity", "--exclude", "--support", "--user", "--where", "-k"),
+        *CONSOLE,
+    ],
     "coldplug explain": ["--support", "--user", *CONSOLE],
     "coldplug evaluate": [
         *(

@@ -109,6 +109,21 @@ def split_ids(given: Sequence[str]) -> list[str]:
     return [ident for ident in ids if ident]
 
 
+def parse_where(given: Sequence[str]) -> dict[str, list[str]]:
+    """Facts that an item must have, from `relation=value`; a relation named twice has two values.
+
+    >>> parse_where(["genre=Drama", "genre=Crime"])
+    {'genre': ['Drama', 'Crime']}
+    """
+    facts: dict[str, list[str]] = {}
+    for text in given:
+        relation, equals, value = text.partition("=")
+        if not (relation and equals and value):
+            raise click.BadParameter(f"{text!r} is not RELATION=VALUE; such as genre=Drama")
+        facts.setdefault(relation, []).append(value)
+    return facts
+
+
 def check_known(plug: Plug, item_ids: Sequence[str], option: str = "", mend: str = "") -> None:
     """Raise a UserError that names ids the model does not know, with the closest one that it does."""
     known = set(plug.item_ids)

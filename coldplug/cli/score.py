@@ -12,6 +12,7 @@ from coldplug.cli.asking import (
     SupportEntry,
     check_known,
     json_number,
+    parse_where,
     shown,
     split_ids,
     support_ids,
@@ -84,6 +85,20 @@ def score(
 @click.option(
     "--candidates", multiple=True, metavar="ID,...", help="Choose from these only. May be repeated."
 )
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="RELATION=VALUE",
+    callback=lambda _ctx, _option, given: parse_where(given),
+    help="Only items with this fact. A relation given twice: one of the values; two relations: both.",
+)
+@click.option(
+    "--diversity",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="How much it counts that an item is unlike those before it.",
+)
 @console_options
 def recommend(
     *,
@@ -93,6 +108,8 @@ def recommend(
     k: int,
     exclude: Sequence[str],
     candidates: Sequence[str],
+    where: dict[str, list[str]],
+    diversity: float,
     console: Console,
 ) -> None:
     """Name the items that suit one user best.
@@ -106,7 +123,9 @@ def recommend(
     chosen = split_ids(candidates) if candidates else None
     check_known(plug, chosen or [], "--candidates")
     with warnings_shown(console):
-        found = plug.recommend(user, k, support, split_ids(exclude), chosen)
+        found = plug.recommend(
+            user, k, support, split_ids(exclude), chosen, where=where or None, diversity=diversity
+        )
     console.result({"recommendations": [one.as_json() for one in found]}, recommendations_text(found))
 
 
