@@ -63,11 +63,11 @@ def vectors_of(learner: TrainableLearner) -> Vectors:
 class PosteriorVectors:
     """The posterior's score of an item j, as `users.py` there has it, in two blocks, one for each kind of items:
 
-        an anchor   [r_j, e_j, b_j, 1, 0 ...]         user   [w1 m + w4 l + w5 l32,  w2 u,  w3, w6,
-        a new item  [0 ..., r_j, q_j, e_j, b_j, 1]            w1'm,  w4'l + w5'l32,  w2'u,  w3', w6']
+        an anchor   [r_j, e_j, z_j, b_j, 1, 0 ...]         user   [w1 m + w4 l + w5 l32,  w2 u,  w6 a,  w3, w7,
+        a new item  [0 ..., r_j, q_j, e_j, z_j, b_j, 1]            w1'm,  w4'l + w5'l32,  w2'u,  w6'a,  w3', w7']
 
-    An anchor's likings q are its rows r, so that their parts are one. The two kinds of items have weights w and w' of their
-    own, whose ratios change with the size of the support, so that the blocks cannot share their columns.
+    An anchor's likings q are the first of its rows r, so that their parts are one. The two kinds of items have weights w
+    and w' of their own, whose ratios change with the size of the support, so that the blocks cannot share their columns.
     """
 
     def __init__(self, learner: Posterior) -> None:
@@ -75,9 +75,8 @@ class PosteriorVectors:
 
     @property
     def width(self) -> int:
-        """Three times the rank, twice the dimension, and twice bias and offset: 900 by default."""
-        rank, dim = self.learner.items.rows.shape[1], self.learner.items.values.shape[1]
-        return 3 * rank + 2 * dim + 4
+        """Both blocks: 1,540 by default."""
+        return 2 * self._new + self.learner.items.likings.shape[1]
 
     def items(self, numbers: IntArray) -> FloatArray:
         """(n, width) float32, of items by their number."""
@@ -85,8 +84,8 @@ class PosteriorVectors:
         new = items.column[numbers] < 0
         out = np.zeros((len(numbers), self.width), np.float32)
         for rows, parts in (
-            (~new, (items.rows, items.values)),
-            (new, (items.rows, items.likings, items.values)),
+            (~new, (items.rows, items.values, items.links)),
+            (new, (items.rows, items.likings, items.values, items.links)),
         ):
             chosen, place = numbers[rows], 0 if parts[1] is items.values else self._new
             for part in parts:
@@ -105,9 +104,11 @@ class PosteriorVectors:
             user = learner.adapt(query, encoded[row]).total()
             anchor, new = learner.blend.at(user.support_size)
             expected, likes, own = user.expected[0], user.likes[0], user.user[0]
-            known = anchor[0] * expected + _liked(anchor, likes)
-            parts = (known, anchor[1] * own, anchor[[2, 5]])
-            parts += (new[0] * expected, _liked(new, likes), new[1] * own, new[[2, 5]])
+            linked = user.linked[0]
+            known = anchor[0] * expected
+            known[: len(likes)] += _liked(anchor, likes)
+            parts = (known, anchor[1] * own, anchor[5] * linked, anchor[[2, 6]])
+            parts += (new[0] * expected, _liked(new, likes), new[1] * own, new[5] * linked, new[[2, 6]])
             np.concatenate(parts, out=out[row])
         return out
 
@@ -119,7 +120,7 @@ class PosteriorVectors:
     def _new(self) -> int:
         """Where the block of new items begins."""
         items = self.learner.items
-        return items.rows.shape[1] + items.values.shape[1] + 2
+        return items.rows.shape[1] + items.values.shape[1] + items.links.shape[1] + 2
 
 
 class NetworkVectors:

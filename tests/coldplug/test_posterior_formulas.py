@@ -10,10 +10,11 @@ from scipy import sparse
 
 from coldplug.evaluate.metrics import accuracy
 from coldplug.learn.posterior import features as graph_features
+from coldplug.learn.posterior.association import associations
 from coldplug.learn.posterior.blend import PARTS, SIZES, Blend, climb, mean_ndcg
 from coldplug.learn.posterior.episodes import UserModel
 from coldplug.learn.posterior.features import ItemFeatures
-from coldplug.learn.posterior.moments import Moments, mixing, principal_directions, solve
+from coldplug.learn.posterior.moments import Basis, Moments, mixing, principal_directions, solve
 from coldplug.learn.posterior.profiles import Profiles, RatingScale
 from coldplug.learn.posterior.relevance import ItemMap, Relevance, learn_relevance, predict
 from coldplug.learn.posterior.settings import PosteriorSettings
@@ -90,7 +91,8 @@ def test_without_a_support_the_closed_form_is_ridge_regression() -> None:
 
 def test_moments_have_weights_for_every_size_and_a_bridge_to_new_items() -> None:
     profiles, attributes, basis = tiny_profiles()
-    found = Moments.fit(profiles, attributes, basis, ridge=RIDGE, attribute_ridge=ATTRIBUTE_RIDGE)
+    directions = Basis(basis, basis, basis.shape[1])
+    found = Moments.fit(profiles, attributes, directions, ridge=RIDGE, attribute_ridge=ATTRIBUTE_RIDGE)
     assert np.isfinite(found.keys).all()
     assert np.isfinite(found.prior).all()
     for size in range(len(found.keys)):
@@ -114,12 +116,69 @@ def test_a_size_of_the_grid_is_itself() -> None:
 def test_principal_directions_span_the_leading_singular_vectors() -> None:
     rng = np.random.default_rng(0)
     dense = (rng.random((40, 4)) @ rng.random((4, 15)) + 0.01 * rng.random((40, 15))).astype(np.float32)
-    profiles = Profiles(np.arange(40), np.arange(15), sparse.csr_matrix(dense), sparse.csr_matrix(dense))
-    found = principal_directions(profiles, 4, seed=0)
+    grades = sparse.csr_matrix(dense)
+    found = principal_directions(grades, 4, seed=0)
     np.testing.assert_allclose(found.T @ found, np.eye(4), atol=1e-4)
     _, _, exact = np.linalg.svd(dense)
     np.testing.assert_allclose(np.linalg.svd(exact[:4] @ found, compute_uv=False), 1, atol=1e-3)
-    assert principal_directions(profiles, 99, seed=0).shape == (15, 15)
+    assert principal_directions(grades, 99, seed=0).shape == (15, 15)
+
+
+def planted_profiles() -> Profiles:
+    """Three circles of items; whoever likes one of a circle likes most of it. Two items alone are liked by all."""
+    rng = np.random.default_rng(1)
+    dense = np.zeros((300, 17), np.float32)
+    for row in range(300):
+        circle = rng.integers(3)
+        dense[row, 5 * circle : 5 * circle + 5] = rng.random(5) < 0.7
+        dense[row, 15:] = rng.random(2) < 0.9
+    grades = sparse.csr_matrix(dense)
+    return Profiles(np.arange(300), np.arange(17), grades, grades.astype(bool).astype(np.float32))
+
+
+def test_a_profile_comes_back_from_all_its_directions() -> None:
+    profiles = planted_profiles()
+    basis = Basis.of(profiles, 17, seed=0)
+    dense = profiles.grades.toarray()
+    np.testing.assert_allclose((dense @ basis.analysis) @ basis.rows.T, dense, atol=1e-3)
+    np.testing.assert_allclose(basis.plain.T @ basis.plain, np.eye(17), atol=1e-4)
+
+
+def test_the_second_set_of_directions_gives_the_tail_more_of_a_say() -> None:
+    profiles = planted_profiles()
+    basis = Basis.of(profiles, 3, seed=0)
+    dense = profiles.grades.toarray()
+    one, two = ((dense @ (2 * basis.analysis[:, part])) @ basis.rows[:, part].T for part in np.s_[:3, 3:])
+    lost = [np.square(found - dense).mean(0) for found in (one, two)]
+    tail, head = np.s_[:15], np.s_[15:]
+    assert lost[1][tail].mean() < lost[0][tail].mean()
+    assert lost[1][head].mean() > lost[0][head].mean()
+
+
+def test_associations_are_the_mutual_information_of_pairs() -> None:
+    profiles = planted_profiles()
+    found = associations(profiles, length=17)
+    liked = profiles.liked.toarray()
+    together, count = liked.T @ liked, liked.sum(0)
+    wanted = np.log((together + 2) / (np.outer(count, count) / 300 + 2))
+    np.fill_diagonal(wanted, 0)
+    strengths, directions = np.linalg.eigh(wanted)
+    wanted = (directions * np.maximum(strengths, 0)) @ directions.T
+    np.testing.assert_allclose(found @ found.T, wanted, atol=1e-3)
+    circle = np.arange(15) // 5
+    same = (circle[:, None] == circle) & ~np.eye(15, dtype=bool)
+    scores = (found @ found.T)[:15, :15]
+    assert scores[same].min() > scores[circle[:, None] != circle].max()
+
+
+def test_few_associations_are_the_leading_ones_whichever_way_they_are_found() -> None:
+    """Lanczos where items are many, a full decomposition where they are few."""
+    profiles = planted_profiles()
+    few, all_of_them = associations(profiles, length=3), associations(profiles, length=17)
+    np.testing.assert_allclose(np.abs(few), np.abs(all_of_them[:, :3]), atol=1e-3)
+    padded = associations(profiles, length=30)
+    np.testing.assert_allclose(padded[:, :17], all_of_them, atol=1e-4)
+    assert not padded[:, 17:].any()
 
 
 @pytest.mark.parametrize("k", [1, 3, 6, 7, 30])
@@ -316,7 +375,7 @@ def made_parts(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_climbing_never_lowers_the_ndcg_and_finds_the_part_that_counts(seed: int) -> None:
     parts, liked, ranked = made_parts(seed)
-    start = np.array([4, 1, 0.2, 0, 0, 0], np.float32)
+    start = np.array([4, 1, 0.2, 0, 0, 0, 0], np.float32)
     found = climb(parts, liked, ranked, start, (0, 1, 2, 3))
     before, after = (mean_ndcg(parts @ weights, liked, ranked) for weights in (start, found))
     assert after > before + 0.1

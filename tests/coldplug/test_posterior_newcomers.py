@@ -9,6 +9,7 @@ import pytest
 from learner_contract import planted
 
 from coldplug.learn.posterior import Posterior
+from coldplug.learn.posterior.association import LINKS
 from coldplug.learn.posterior.features import LENGTH, ItemFeatures, item_features, learn_vocabulary
 from coldplug.learn.posterior.newcomers import NewcomerFit, assembled
 from coldplug.learn.posterior.settings import PosteriorSettings
@@ -33,11 +34,12 @@ def test_a_row_is_its_direction_times_the_root_of_its_popularity(side: UserSide)
     features, read = described()
     fit = NewcomerFit(side, features.rows(side.profiles.anchors), read=read, steps=2, seed=0)
     held = side.held_vectors
-    tastes = np.hstack([held.values, held.keys, side.basis, fit.directions])
+    tastes = np.hstack([held.values, held.keys, side.held_links, side.basis.rows, fit.directions])
     popular = np.stack([held.bias, fit.log_popularity], 1)
     again = assembled(tastes, popular, held.values.shape[1])
-    np.testing.assert_allclose(again.likings, side.basis, atol=1e-4)
-    np.testing.assert_array_equal(again.rows, side.basis)
+    np.testing.assert_allclose(again.likings, side.basis.plain, atol=1e-4)
+    np.testing.assert_array_equal(again.rows, side.basis.rows)
+    np.testing.assert_allclose(again.links, side.held_links)
     np.testing.assert_allclose(again.values, held.values)
     np.testing.assert_allclose(again.keys, held.keys)
     np.testing.assert_allclose(again.bias, held.bias)
@@ -45,7 +47,9 @@ def test_a_row_is_its_direction_times_the_root_of_its_popularity(side: UserSide)
 
 
 def test_a_popularity_below_nothing_is_nothing() -> None:
-    vectors = assembled(np.ones((2, 6), np.float32), np.array([[0, -4], [0, 0]], np.float32), 1)
+    vectors = assembled(
+        np.ones((2, 2 + LINKS + 2 * 2 + 2), np.float32), np.array([[0, -4], [0, 0]], np.float32), 1
+    )
     np.testing.assert_array_equal(vectors.likings[0], vectors.likings[1])
     assert np.isfinite(vectors.likings).all()
 

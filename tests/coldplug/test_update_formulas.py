@@ -16,7 +16,7 @@ from coldplug.learn.meta.tasks import Episode, Tasks
 from coldplug.learn.posterior import memory
 from coldplug.learn.posterior.episodes import AnchorVectors, UserModel
 from coldplug.learn.posterior.memory import Fisher, Precisions, Solved, compressed, fisher_of
-from coldplug.learn.posterior.moments import Moments, principal_directions
+from coldplug.learn.posterior.moments import Basis, Moments
 from coldplug.learn.posterior.profiles import Profiles
 from coldplug.learn.posterior.update import Learned, closed_form, drift
 from coldplug.types import FloatArray
@@ -63,7 +63,7 @@ def test_with_all_directions_kept_an_update_is_training_on_everybody(monkeypatch
     monkeypatch.setattr(memory, "_LEAST_REST", 1e-7)
     (old, first), (new, second) = profiles(60, 7, 1), profiles(40, 6, 2)
     together, attributes = both(old, new), np.concatenate([first, second])
-    basis = principal_directions(old, 5, 0)
+    basis = Basis.of(old, 5, 0)
     ridges = {"ridge": 0.5, "attribute_ridge": 2.0}
     solved: list[Solved] = []
     moments = Moments.fit(old, first, basis, **ridges, remember=lambda *told: solved.append(Solved.of(*told)))
@@ -77,7 +77,7 @@ def test_with_all_directions_kept_an_update_is_training_on_everybody(monkeypatch
         Precisions.of(solved, 3 + N_ANCHORS),
         Fisher(*[zeros] * 6),
     )
-    found, _ = closed_form(before, new, second, basis)
+    found, _ = closed_form(before, new, second, basis.rows)
     # sizes that the old users' profiles were too short for stay what they were
     for place, size in enumerate((0, 1, 2, 3)):
         np.testing.assert_allclose(found.prior[place], wanted.prior[place], atol=2e-3, err_msg=str(size))

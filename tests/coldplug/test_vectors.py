@@ -11,6 +11,7 @@ from learner_contract import ALL_ITEMS, planted
 from plug_world import SETTINGS, fresh_plug, trained_world, write_new_items
 
 from coldplug.learn import METHODS, trainable_class
+from coldplug.learn.posterior.association import LINKS
 from coldplug.plug import Plug
 from coldplug.types import Query
 from coldplug.vectors import vectors_of
@@ -47,7 +48,7 @@ def test_the_inner_product_is_the_score_of_learned_and_new_items(plug: Plug) -> 
     ids, items = plug.item_vectors()
     assert ids == plug.item_ids
     assert items.dtype == np.float32
-    assert items.shape == (90, 3 * SETTINGS["rank"] + 2 * SETTINGS["dim"] + 4)
+    assert items.shape == (90, 5 * SETTINGS["rank"] + 2 * SETTINGS["dim"] + 2 * LINKS + 4)
     for attributes, support in ASKED:
         user = plug.user_vector(attributes, support)
         assert user.dtype == np.float32

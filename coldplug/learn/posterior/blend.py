@@ -19,15 +19,23 @@ from coldplug.learn.posterior.moments import mixing
 from coldplug.types import FloatArray, IntArray
 
 SIZES = (0, 1, 2, 3, 5, 10, 20, 50, 100)
-PARTS = ("expected profile", "user vector", "item bias", "likes, fine", "likes, coarse", "offset")
+PARTS = (
+    "expected profile",
+    "user vector",
+    "item bias",
+    "likes, fine",
+    "likes, coarse",
+    "association",
+    "offset",
+)
 """The parts of a score, in the order of the weights' last axis."""
 COARSE = 32
 """Leading directions of the profile basis that make up the coarse view of a user's likes."""
-_START_ANCHOR = np.array([4.0, 1.0, 1.0, 0.0, 0.0, 0.0], np.float32)
-_START_NEW = np.array([4.0, 0.2, 0.2, 4.0, 8.0, 0.0], np.float32)
-_FREE_ANCHOR = (0, 2)
+_START_ANCHOR = np.array([8.0, 1.0, 1.0, 0.0, 0.0, 0.6, 0.0], np.float32)
+_START_NEW = np.array([4.0, 0.2, 0.2, 4.0, 8.0, 0.0, 0.0], np.float32)
+_FREE_ANCHOR = (0, 2, 5)
 """An anchor's own vector has its features in it already, so likes count only for new items."""
-_FREE_NEW = (1, 2, 3, 4)
+_FREE_NEW = (1, 2, 3, 4, 5)
 _FACTORS = (0.5, 2.0, 0.71, 1.41)
 _SEED_WEIGHT = 0.1
 """What a weight of 0 is raised to when it is tried."""

@@ -93,7 +93,8 @@ class Posterior:
         items = newcomers.vectors(features, chosen.dim)
         place = side.profiles.anchors
         items.values[place], items.keys[place] = side.vectors.values, side.vectors.keys
-        items.bias[place], items.rows[place], items.likings[place] = side.vectors.bias, side.basis, side.basis
+        items.bias[place], items.links[place] = side.vectors.bias, side.links
+        items.rows[place], items.likings[place] = side.basis.rows, side.basis.plain
         items.column[place] = np.arange(len(place))
         return cls(
             chosen,
@@ -204,6 +205,7 @@ class Posterior:
             np.concatenate([old.bias, new.bias]),
             np.concatenate([old.rows, new.rows]),
             np.concatenate([old.likings, new.likings]),
+            np.concatenate([old.links, new.links]),
             np.concatenate([old.column, new.column]),
         )
 

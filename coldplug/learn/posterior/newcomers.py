@@ -6,10 +6,10 @@ in the profile basis is taken apart into a direction, the row divided by the roo
 
     r_j = d_j sqrt(n_j + 3)        n_j = sum of the grades that item j was given
 
-Row, direction, value and key of a new item are predicted by the kernel of tastes, log(1 + n) and the bias by the kernel of
-popularity. The predicted row is an expectation, short where little is known, and serves the expected profile. Likes are
-held against a row put together again from direction and popularity. The length of the description goes into the second
-kernel alone: how much somebody wrote about an item says something of how many know it.
+Row, direction, value, key and links of a new item are predicted by the kernel of tastes, log(1 + n) and the bias by the
+kernel of popularity. The predicted row is an expectation, short where little is known, and serves the expected profile.
+Likes are held against a row put together again from direction and popularity. The length of the description goes into the
+second kernel alone: how much somebody wrote about an item says something of how many know it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from coldplug.learn.posterior.association import LINKS
 from coldplug.learn.posterior.features import LENGTH, ItemFeatures
 from coldplug.learn.posterior.relevance import ItemMap, Relevance, learn_relevance, predict
 from coldplug.learn.posterior.users import ItemVectors
@@ -67,7 +68,7 @@ class NewcomerFit:
         self.side = side
         popularity = np.asarray(side.profiles.grades.sum(0), np.float32).ravel()
         self.log_popularity = np.log1p(popularity)
-        self.directions = side.basis / np.sqrt(popularity + _SMOOTH)[:, None]
+        self.directions = side.basis.plain / np.sqrt(popularity + _SMOOTH)[:, None]
         without_length = anchors.without(LENGTH)
         tastes = learn_relevance(
             without_length, self.directions * side.strengths, read=read, steps=steps, seed=seed
@@ -75,8 +76,9 @@ class NewcomerFit:
         centred = self.log_popularity - self.log_popularity.mean()
         popular = learn_relevance(anchors, centred[:, None], read=read, steps=steps, seed=seed)
         own, held = side.vectors, side.held_vectors
-        self.width = own.values.shape[1] + own.keys.shape[1]
-        vectors = (own.values, own.keys, held.values, held.keys, side.basis, self.directions)
+        mine, theirs = (own.values, own.keys, side.links), (held.values, held.keys, side.held_links)
+        self.width = sum(part.shape[1] for part in mine)
+        vectors = (*mine, *theirs, side.basis.rows, self.directions)
         self.tastes = ItemMap(tastes, anchors, np.hstack(vectors))
         counts = np.stack([own.bias, held.bias, self.log_popularity], 1)
         self.popularity = ItemMap(popular, anchors, counts)
@@ -101,15 +103,16 @@ class NewcomerFit:
         for fold in folds:
             tastes[fold] = self.tastes.left_out(fold)
             popular[fold] = self.popularity.left_out(fold)
-        dim = self.side.held_vectors.values.shape[1]
-        return assembled(tastes[:, self.width :], popular[:, 1:], dim)
+        return assembled(tastes[:, self.width :], popular[:, 1:], self.side.held_vectors.values.shape[1])
 
 
 def assembled(tastes: FloatArray, popular: FloatArray, dim: int) -> ItemVectors:
-    """Vectors of new items from values, keys, rows and directions side by side, and from bias and log popularity."""
-    values, keys, shapes = map(np.ascontiguousarray, np.split(tastes, [dim, 2 * dim], axis=1))
-    rows, directions = map(np.ascontiguousarray, np.split(shapes, 2, axis=1))
+    """Vectors of new items from values, keys, links, rows and directions side by side, and from bias and log popularity."""
+    shapes = 2 * dim + LINKS
+    rank = (tastes.shape[1] - shapes) // 3  # rows have two sets of directions, the likings one
+    parts = np.split(tastes, [dim, 2 * dim, shapes, shapes + 2 * rank], axis=1)
+    values, keys, links, rows, directions = map(np.ascontiguousarray, parts)
     length = np.sqrt(np.maximum(np.expm1(popular[:, 1]), 0.0) + _SMOOTH)
     likings = (directions * length[:, None]).astype(np.float32)
     bias = np.ascontiguousarray(popular[:, 0])
-    return ItemVectors(values, keys, bias, rows, likings, np.full(len(rows), -1))
+    return ItemVectors(values, keys, bias, rows, likings, links, np.full(len(rows), -1))

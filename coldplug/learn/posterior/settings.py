@@ -10,7 +10,7 @@ class PosteriorSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rank: int = Field(256, ge=1, description="directions that profiles are expressed in")
+    rank: int = Field(256, ge=1, description="directions of each of two sets that profiles are expressed in")
     dim: int = Field(64, ge=1, description="length of the learned user and item vectors")
     steps: int = Field(800, ge=1, description="training batches of the learned vectors")
     batch: int = Field(256, ge=1, description="users in one training batch")

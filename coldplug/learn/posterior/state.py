@@ -25,9 +25,9 @@ from coldplug.learn.posterior.users import ItemVectors
 
 Arrays = dict[str, NDArray[Any]]
 _GROUPS: tuple[tuple[str, type, tuple[str, ...]], ...] = (
-    ("moments", Moments, ("keys", "prior", "bridge")),
+    ("moments", Moments, ("keys", "prior", "bridge", "analysis")),
     ("model", UserModel, ("prior", "noise", "observed")),
-    ("items", ItemVectors, ("values", "keys", "bias", "rows", "likings", "column")),
+    ("items", ItemVectors, ("values", "keys", "bias", "rows", "likings", "links", "column")),
     ("blend", Blend, ("anchor", "new")),
     ("precisions", Precisions, ("sizes", "rest", "directions", "penalty")),
     ("fisher", Fisher, ("values", "keys", "bias", "prior", "noise", "observed")),

@@ -2,8 +2,8 @@
 
 The closed-form half solves once more, with the old precision and the old weights' share of the right-hand side added to
 what the new users say. The trained half goes on with its episodes, of new users only, under the quadratic penalty. The
-basis, the relevances and the blend stay. Vectors that are predicted from facts move along with those they were
-predicted from.
+basis, the associations, the relevances and the blend stay. Vectors that are predicted from facts move along with those
+they were predicted from.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from coldplug.encode.attributes import AttributeEncoder
 from coldplug.encode.extend import Extended, extended
 from coldplug.learn.posterior.episodes import AnchorVectors, UserModel, train_user_model
 from coldplug.learn.posterior.memory import Fisher, Precisions, Solved, fisher_of
-from coldplug.learn.posterior.moments import Moments, expectations
+from coldplug.learn.posterior.moments import Basis, Moments, expectations
 from coldplug.learn.posterior.newcomers import Newcomers
 from coldplug.learn.posterior.profiles import Profiles
 from coldplug.learn.posterior.users import ItemVectors
@@ -109,14 +109,14 @@ def widened(learner: Posterior, grown: Extended, anchors: IntArray) -> Learned:
 
 
 def closed_form(
-    before: Learned, profiles: Profiles, attributes: FloatArray, basis: FloatArray
+    before: Learned, profiles: Profiles, attributes: FloatArray, rows: FloatArray
 ) -> tuple[Moments, Precisions]:
     """The weights W of (P + E[z z']) W = P W_old + E[z y'], and the precision that is left, for each support size."""
-    width = before.moments.prior.shape[1]
+    width, analysis = before.moments.prior.shape[1], before.moments.analysis
     keys, prior, solved = [], [], []
     for place, k in enumerate(before.precisions.sizes.tolist()):
         weights = np.concatenate([before.moments.prior[place], before.moments.keys[place]])
-        gram, cross = expectations(profiles, attributes, basis, k)
+        gram, cross = expectations(profiles, attributes, analysis, k)
         n = len(gram)
         weights, rest = weights[:n], before.precisions.rest[place, :n]
         directions = before.precisions.directions[place, :n]
@@ -127,7 +127,8 @@ def closed_form(
         found = cho_solve(cho_factor(gram, overwrite_a=True, check_finite=False), cross, check_finite=False)
         prior.append(found[:width].astype(np.float32))
         keys.append(found[width:].astype(np.float32) if k else np.zeros_like(before.moments.keys[place]))
-    return Moments.of(keys, prior, basis), Precisions.of(solved, width + len(basis))
+    basis = Basis(analysis, rows, before.moments.bridge.shape[1])
+    return Moments.of(keys, prior, basis), Precisions.of(solved, width + len(rows))
 
 
 def trained(

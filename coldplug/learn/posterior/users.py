@@ -15,10 +15,11 @@ from coldplug.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class ItemVectors:
-    """Vectors of all items: `values` and `keys` (n, dim), `bias` (n,), `rows` and `likings` (n, rank).
+    """Vectors of all items.
 
-    `likings` are the rows that a user's likes are held against: those of an anchor are its rows, those of a new item are
-    put together from direction and popularity (`newcomers.py`), while its `rows` are the expectation.
+    `values` and `keys` (n, dim), `bias` (n,), `rows` (n, width), `likings` (n, rank), `links` (n, LINKS). `likings` are the
+    rows that a user's likes are held against: those of an anchor are its principal components, the first of its rows; those
+    of a new item are put together from direction and popularity (`newcomers.py`), while its `rows` are the expectation.
     `column` (n,) is the item's column among the anchors, -1 for a new item, whose vectors are predicted.
     """
 
@@ -27,18 +28,19 @@ class ItemVectors:
     bias: FloatArray
     rows: FloatArray
     likings: FloatArray
+    links: FloatArray
     column: IntArray
 
     def expected_keys(self, moments: Moments, size: int, support: IntArray) -> FloatArray:
-        """(k, rank) what meeting each support item adds to the expected profile at a size of the grid.
+        """(k, width) what meeting each support item adds to the expected profile at a size of the grid.
 
-        A new item has no weights of its own; those of the anchors, regressed on their rows, stand in.
+        A new item has no weights of its own; those of the anchors, regressed on their components, stand in.
         """
         column = self.column[support]
         keys = moments.keys[size][np.maximum(column, 0)]
         new = column < 0
         if new.any():
-            keys[new] = self.rows[support[new]] @ moments.bridge[size]
+            keys[new] = self.rows[support[new], : moments.bridge.shape[1]] @ moments.bridge[size]
         return keys
 
 
@@ -46,19 +48,25 @@ class ItemVectors:
 class UserVectors:
     """One user: the prior parts, and the parts that each support item added, which sum to the posterior.
 
-    `expected` (1 + k, rank): the expected profile; `user` (1 + k, dim): the user vector; `likes` (1 + k, rank): the
-    profile of the support itself, its first row 0. Row 0 is the prior, row s the s-th support item.
+    `expected` (1 + k, width): the expected profile; `user` (1 + k, dim): the user vector; `likes` (1 + k, rank): the
+    profile of the support itself; `linked` (1 + k, LINKS): its associations. Row 0 is the prior, all 0 in the last two; row
+    s is the s-th support item.
     """
 
     expected: FloatArray
     user: FloatArray
     likes: FloatArray
+    linked: FloatArray
     support_size: int
 
     def total(self) -> UserVectors:
         """The same user with the parts summed: one row each."""
         return UserVectors(
-            self.expected.sum(0)[None], self.user.sum(0)[None], self.likes.sum(0)[None], self.support_size
+            self.expected.sum(0)[None],
+            self.user.sum(0)[None],
+            self.likes.sum(0)[None],
+            self.linked.sum(0)[None],
+            self.support_size,
         )
 
     def scores(self, items: ItemVectors, chosen: IntArray, blend: Blend) -> FloatArray:
@@ -72,11 +80,13 @@ class UserVectors:
             picked = chosen[mine]
             part = (weights[0] * self.expected) @ items.rows[picked].T
             part += (weights[1] * self.user) @ items.values[picked].T
-            part[0] += weights[2] * items.bias[picked] + weights[5]
+            part[0] += weights[2] * items.bias[picked] + weights[6]
             if weights[3] or weights[4]:
                 likes = weights[3] * self.likes
                 likes[:, :COARSE] += weights[4] * self.likes[:, :COARSE]
                 part += likes @ items.likings[picked].T
+            if weights[5]:
+                part += (weights[5] * self.linked) @ items.links[picked].T
             out[:, mine] = part
         return out
 
@@ -91,7 +101,8 @@ def score_parts(users: Sequence[UserVectors], items: ItemVectors) -> FloatArray:
     out[:, :, 2] = items.bias
     out[:, :, 3] = likes @ items.likings.T
     out[:, :, 4] = likes[:, :COARSE] @ items.likings[:, :COARSE].T
-    out[:, :, 5] = 1.0
+    out[:, :, 5] = np.concatenate([user.linked for user in users]) @ items.links.T
+    out[:, :, 6] = 1.0
     return out
 
 
@@ -117,8 +128,7 @@ def user_vectors(
     """
     x = np.concatenate([np.ones(1, np.float32), attributes])
     k = int(liked.sum()) if at is None else at
-    rank = items.rows.shape[1]
-    expected = np.zeros((1 + len(support), rank), np.float32)
+    expected = np.zeros((1 + len(support), items.rows.shape[1]), np.float32)
     thin = min(1.0, SIZES[-1] / max(k, 1))
     for size, share in mixing(SIZES, k):
         expected[0] += share * (x @ moments.prior[size])
@@ -126,9 +136,13 @@ def user_vectors(
     user = np.empty((1 + len(support), items.values.shape[1]), np.float32)
     user[0] = x @ model.prior
     _, user[1:] = model.posterior(user[0], items.keys[support], grades)
-    likes = np.zeros_like(expected)
-    likes[1:] = grades[:, None] * items.rows[support]
+    rank = items.likings.shape[1]
+    likes = np.zeros((1 + len(support), rank), np.float32)
+    likes[1:] = grades[:, None] * items.rows[support, :rank]
     length = float(np.linalg.norm(likes.sum(0)))
     if length > 0:
         likes /= length
-    return UserVectors(expected, user, likes, k)
+    linked = np.zeros((1 + len(support), items.links.shape[1]), np.float32)
+    # Support items are not independent: over their root, so that a long support does not drown the rest.
+    linked[1:] = liked[:, None] * items.links[support] / np.sqrt(np.float32(max(k, 1)))
+    return UserVectors(expected, user, likes, linked, k)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from coldplug.encode.attributes import AttributeEncoder
+from coldplug.learn.posterior.association import associations
 from coldplug.learn.posterior.episodes import AnchorVectors, UserModel, train_user_model
 from coldplug.learn.posterior.memory import Fisher, Precisions, Solved, fisher_of
-from coldplug.learn.posterior.moments import Moments, Remember, hits, principal_directions, solve
+from coldplug.learn.posterior.moments import Basis, Moments, Remember, hits, solve
 from coldplug.learn.posterior.profiles import Profiles, RatingScale
 from coldplug.learn.posterior.settings import PosteriorSettings
 from coldplug.types import FloatArray, IntArray, TrainingData
@@ -29,27 +30,29 @@ _FISHER_PASSES = 4
 class UserSide:
     """What `fit_users` learned.
 
-    `basis` (n_anchors, rank) and its `strengths` (rank,) singular values; `moments` and `model` from all users; `held_*`
-    from those that are not in `held_out`, the rows of `profiles` that choices are validated on. `precisions` and
-    `fisher` say how much all users settled the weights of `moments` and of `model` and `vectors`.
+    `basis` and its `strengths` (rank,), singular values; `moments`, `model` and `links` (n_anchors, LINKS) from all
+    users; `held_*` from those that are not in `held_out`, the rows of `profiles` that choices are validated on.
+    `precisions` and `fisher` say how much all users settled the weights of `moments` and of `model` and `vectors`.
     """
 
     scale: RatingScale
     encoder: AttributeEncoder
     profiles: Profiles
     attributes: FloatArray
-    basis: FloatArray
+    basis: Basis
     strengths: FloatArray
     ridge: float
     moments: Moments
     model: UserModel
     vectors: AnchorVectors
+    links: FloatArray
     precisions: Precisions
     fisher: Fisher
     held_out: IntArray
     held_moments: Moments
     held_model: UserModel
     held_vectors: AnchorVectors
+    held_links: FloatArray
 
 
 _last: tuple[weakref.ref[object], tuple[object, ...], UserSide] | None = None
@@ -83,8 +86,8 @@ def _fit(data: TrainingData, settings: PosteriorSettings, seed: int, note: Calla
     encoder = AttributeEncoder.fit(data.user_attributes)
     attributes = encoder.transform([data.user_attributes[u] for u in profiles.users])
     note("basis of profiles")
-    basis = principal_directions(profiles, settings.rank, seed)
-    strengths = np.linalg.norm(profiles.grades @ basis, axis=0).astype(np.float32)
+    basis = Basis.of(profiles, settings.rank, seed)
+    strengths = np.linalg.norm(profiles.grades @ basis.plain, axis=0).astype(np.float32)
     rng = np.random.default_rng(seed)
     order = rng.permutation(profiles.shape[0])
     held_out = np.sort(order[: max(1, round(_HELD_OUT * len(order)))])
@@ -116,8 +119,8 @@ def _fit(data: TrainingData, settings: PosteriorSettings, seed: int, note: Calla
     part, rest = profiles.rows(kept), profiles.rows(held_out)
 
     def precision(ridge: float) -> float:
-        weights = solve(part, attributes[kept], basis, _CHOSEN_AT, ridge, _ATTRIBUTE_RIDGE)
-        return hits(rest, attributes[held_out], basis, weights, _CHOSEN_AT, seed)
+        weights = solve(part, attributes[kept], basis.analysis, _CHOSEN_AT, ridge, _ATTRIBUTE_RIDGE)
+        return hits(rest, attributes[held_out], basis.rows, weights, _CHOSEN_AT, seed)
 
     ridge = max(RIDGES, key=precision)
     note(f"user and item vectors, on four fifths of the users (ridge {ridge:g})")
@@ -140,9 +143,11 @@ def _fit(data: TrainingData, settings: PosteriorSettings, seed: int, note: Calla
         all_moments,
         all_model,
         vectors,
+        associations(profiles),
         precisions,
         fisher,
         held_out,
         held_moments,
         *held_model,
+        associations(part),
     )

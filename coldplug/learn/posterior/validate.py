@@ -47,7 +47,8 @@ def _episodes(
     profiles = side.profiles
     everything = np.arange(profiles.shape[1])
     held = side.held_vectors
-    own = ItemVectors(held.values, held.keys, held.bias, side.basis, side.basis, everything)
+    basis = side.basis
+    own = ItemVectors(held.values, held.keys, held.bias, basis.rows, basis.plain, side.held_links, everything)
     users, targets, allowed = [], [], []
     for row in chosen:
         liked = profiles.liked[row].indices
