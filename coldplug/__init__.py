@@ -11,6 +11,7 @@ from coldplug.errors import ModelFormatError, UnknownItemError
 if TYPE_CHECKING:
     from os import PathLike
 
+    from coldplug.online import UserStore
     from coldplug.plug import Plug, Support
     from coldplug.solver import ColdStartSolver
     from coldplug.types import Attributes, FloatArray
@@ -20,8 +21,10 @@ __all__ = ["ColdStartSolver", "ModelFormatError", "UnknownItemError", "load", "s
 _loaded: Plug | None = None
 
 
-def load(path: str | PathLike[str]) -> Plug:
+def load(path: str | PathLike[str], users: str | PathLike[str] | UserStore | None = None) -> Plug:
     """Load a model folder that `coldplug train` wrote; `coldplug.score` uses the one loaded last.
+
+    `users` is where `plug.observe` keeps users: a file, redis://..., or an open store.
 
     Raises:
         ModelFormatError: it is no model, of an unknown format version, or was truncated or altered.
@@ -29,7 +32,7 @@ def load(path: str | PathLike[str]) -> Plug:
     global _loaded
     from coldplug.plug import load as load_plug
 
-    _loaded = load_plug(path)
+    _loaded = load_plug(path, users)
     return _loaded
 
 
