@@ -17,7 +17,7 @@ cost in memory and time. Of more, the newest are kept."""
 LONGEST = 512
 """Characters of an id."""
 Fsync = Literal["checkpoint", "always"]
-"""When an observation is forced to disk. "checkpoint": killing the process loses nothing, a power cut may lose the last ones,
+"""When an observation is forced to disk. "checkpoint": killing the process loses nothing; a power cut may lose the last,
 and never damages the store. "always": before it is acknowledged, so that a power cut loses nothing either."""
 
 
