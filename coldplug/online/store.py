@@ -60,7 +60,7 @@ class UserStore(Protocol):
         """Remove all that is kept of the user."""
 
     def since(self, mark: int, most: int) -> list[Met]:
-        """The newest observations after a mark that are still kept, `most` of them, in order."""
+        """The newest observations after a mark, `most` of them, in order; one that was replaced may be missing."""
 
     def close(self) -> None:
         """Let go of the place; what was kept stays."""

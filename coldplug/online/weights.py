@@ -21,8 +21,9 @@ RIDGE = 1.0
 class Moment:
     """One like and what it was chosen from.
 
-    `rest` is the log of the sum of exp of the scores of all items that are not new. Of the new ones that could be chosen: the model's scores, numbers of sessions, and nearness, (n_new,). `chosen` is the
-    place of the one liked among them, -1 where it was not new.
+    `rest` is the log of the sum of exp of the scores of all items that are not new. Of the new ones that could be chosen:
+    the model's scores, numbers of sessions, and nearness, (n_new,). `chosen` is the place of the one liked among them,
+    -1 where it was not new.
     """
 
     rest: float
