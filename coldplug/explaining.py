@@ -10,7 +10,7 @@ import numpy as np
 
 from coldplug.catalogue import Catalogue
 from coldplug.learn import ExplainingLearner
-from coldplug.types import Query
+from coldplug.types import FloatArray, IntArray, Query
 
 _FACTS = 5
 _ALIKE = 3
@@ -46,8 +46,8 @@ class Step:
 class Reason:
     """One part of a score.
 
-    `kind` says whether `label` is an attribute of the user ("occupation=artist", "age=25") or the title of a support item, or
-    whether the part is the base: the item's appeal to everyone. `share` is what it adds to the score.
+    `kind` says whether `label` is an attribute of the user ("occupation=artist", "age=25") or the title of a support
+    item, or whether the part is the base: the item's appeal to everyone. `share` is what it adds to the score.
     `path` leads from the user over a support item and the weightiest fact, `facts[0]`, to the scored item; it is empty
     where the two share no fact.
     """
@@ -94,7 +94,7 @@ class Explanation:
 def explained(learner: ExplainingLearner, catalogue: Catalogue, query: Query, item: int) -> Explanation:
     """Take the score of one item for one user apart."""
     one = np.array([item])
-    parts = _parts(learner, catalogue, query, item)
+    [parts] = _parts(learner, catalogue, query, one)
     parts.sort(key=lambda part: (-abs(part[0].share), part[0].kind, part[0].label))
     reasons = [_with_facts(learner, catalogue, item, *part) for part in parts]
     prior = float(learner.score([Query(query.attributes)], one)[0, 0])
@@ -116,28 +116,42 @@ def explained(learner: ExplainingLearner, catalogue: Catalogue, query: Query, it
 
 
 def speaking_for(
-    learner: ExplainingLearner, catalogue: Catalogue, query: Query, item: int, most: int
-) -> list[Reason]:
-    """The largest parts of a score that raise it, so many at most."""
-    parts = [part for part in _parts(learner, catalogue, query, item) if part[0].share > 0]
-    parts.sort(key=lambda part: (-part[0].share, part[0].kind, part[0].label))
-    return [_with_facts(learner, catalogue, item, *part) for part in parts[:most]]
+    learner: ExplainingLearner, catalogue: Catalogue, query: Query, items: IntArray, most: int
+) -> list[list[Reason]]:
+    """Of each item the largest parts of its score that raise it, so many at most."""
+    found = []
+    for item, parts in zip(items.tolist(), _parts(learner, catalogue, query, items), strict=True):
+        raising = [part for part in parts if part[0].share > 0]
+        raising.sort(key=lambda part: (-part[0].share, part[0].kind, part[0].label))
+        found.append([_with_facts(learner, catalogue, item, *part) for part in raising[:most]])
+    return found
 
 
 def _parts(
-    learner: ExplainingLearner, catalogue: Catalogue, query: Query, item: int
-) -> list[tuple[Reason, int | None]]:
-    """The parts of a score, each with the support item that it is of, their facts not yet looked up."""
-    base, attributes, support = learner.contributions(query, item)
-    parts: list[tuple[Reason, int | None]] = [(Reason("base", "appeal to everyone", float(base), []), None)]
-    by_attribute: dict[str, float] = {}
-    for name, share in attributes:
+    learner: ExplainingLearner, catalogue: Catalogue, query: Query, items: IntArray
+) -> list[list[tuple[Reason, int | None]]]:
+    """The parts of each score, each with the support item that it is of, their facts not yet looked up."""
+    base, attributes, support = learner.contributions(query, items)
+    by_attribute: dict[str, FloatArray] = {}
+    for name, shares in attributes:
         label = _as_given(name, query)
-        by_attribute[label] = by_attribute.get(label, 0.0) + float(share)
-    parts += [(Reason("attribute", label, share, []), None) for label, share in by_attribute.items()]
-    for met, share in zip(query.items.tolist(), support, strict=True):
-        parts.append((Reason("support", _name(catalogue, met), float(share), []), met))
-    return parts
+        by_attribute[label] = by_attribute.get(label, np.zeros_like(base)) + shares
+    met = [(number, _name(catalogue, number)) for number in query.items.tolist()]
+    found = []
+    for place in range(len(items)):
+        parts: list[tuple[Reason, int | None]] = [
+            (Reason("base", "appeal to everyone", float(base[place]), []), None)
+        ]
+        parts += [
+            (Reason("attribute", label, float(shares[place]), []), None)
+            for label, shares in by_attribute.items()
+        ]
+        parts += [
+            (Reason("support", title, float(share), []), number)
+            for (number, title), share in zip(met, support[:, place], strict=True)
+        ]
+        found.append(parts)
+    return found
 
 
 def _as_given(column: str, query: Query) -> str:

@@ -195,13 +195,15 @@ class Plug:
         if spread:
             chosen = diversified(catalogue, pool[best], scores[best], k, spread)
             best = [best[place] for place in chosen]
-        found = []
-        for place in best:
-            item = int(pool[place])
-            helpful = speaking_for(self._explains, catalogue, query, item, _REASONS) if self._explains else []
-            ident, title = catalogue.item_ids[item], catalogue.titles[item]
-            found.append(Recommendation(ident, title, float(scores[place]), helpful))
-        return found
+        shown = pool[best]
+        explains = self._explains
+        reasons = (
+            speaking_for(explains, catalogue, query, shown, _REASONS) if explains else [[] for _ in best]
+        )
+        return [
+            Recommendation(catalogue.item_ids[item], catalogue.titles[item], float(scores[place]), why)
+            for item, place, why in zip(shown.tolist(), best, reasons, strict=True)
+        ]
 
     def explain(self, user_attrs: Attributes, item_id: str, support: Support | None = None) -> Explanation:
         """What a score is made of: the shares of base, attributes and support items, which sum to it, and shared facts.

@@ -137,8 +137,13 @@ class UpdatableLearner(TrainableLearner, Protocol):
 class ExplainingLearner(TrainableLearner, Protocol):
     """A learner whose score is a sum of parts that mean something."""
 
-    def contributions(self, query: Query, item: int) -> tuple[float, list[tuple[str, float]], FloatArray]:
-        """What makes up one score: the base, each known attribute by name, each support item (k,); they sum to it."""
+    def contributions(
+        self, query: Query, items: IntArray
+    ) -> tuple[FloatArray, list[tuple[str, FloatArray]], FloatArray]:
+        """What makes up the scores of items: bases (n,), each known attribute by name (n,), each support item (k, n).
+
+        They sum to the scores.
+        """
 
     def fact_weight(self, relation: str, value_iri: str) -> float:
         """How much sharing this value says of two items; 0 where none shares it."""

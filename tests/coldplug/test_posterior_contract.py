@@ -40,11 +40,11 @@ class TestPosterior(LearnerContract):
     def test_parts_sum_to_the_score(self) -> None:
         learner = self.fitted()
         for query in self.asked():
-            for item in (0, 5, int(COLD_ITEMS[0])):
-                base, attributes, support = learner.contributions(query, item)
-                assert len(support) == len(query.items)
-                total = base + sum(share for _, share in attributes) + float(support.sum())
-                assert total == pytest.approx(float(learner.score([query], np.array([item]))[0, 0]), abs=1e-4)
+            items = np.array([0, 5, int(COLD_ITEMS[0])])
+            base, attributes, support = learner.contributions(query, items)
+            assert support.shape == (len(query.items), len(items))
+            total = base + sum(share for _, share in attributes) + support.sum(0)
+            np.testing.assert_allclose(total, learner.score([query], items)[0], atol=1e-4)
 
     def test_the_variance_falls_with_the_support(self) -> None:
         learner = self.fitted()

@@ -132,24 +132,25 @@ class Posterior:
             self.scale.liked(query.ratings).astype(np.float32),
         )
 
-    def contributions(self, query: Query, item: int) -> tuple[float, list[tuple[str, float]], FloatArray]:
-        """What makes up one score: the base, each known attribute by name, each support item (k,); they sum to it."""
+    def contributions(
+        self, query: Query, items: IntArray
+    ) -> tuple[FloatArray, list[tuple[str, FloatArray]], FloatArray]:
+        """What makes up the scores: bases (n,), each known attribute by name (n,), each support item (k, n)."""
         encoded = self.encoder.transform([query.attributes])[0]
-        one = np.array([item])
         whole = self.adapt(query, encoded)
-        rows = whole.scores(self.items, one, self.blend)[:, 0]
+        support = whole.scores(self.items, items, self.blend)[1:]
         zero = np.zeros_like(encoded)
-        sizes = whole.support_size
-        base = self._prior_score(zero, sizes, one)
+        base = self._prior_scores(zero, whole.support_size, items)
         named = []
         for column in np.flatnonzero(encoded):
             single = zero.copy()
             single[column] = encoded[column]
-            named.append((self.encoder.names[column], self._prior_score(single, sizes, one) - base))
-        return base, named, rows[1:]
+            with_it = self._prior_scores(single, whole.support_size, items)
+            named.append((self.encoder.names[column], with_it - base))
+        return base, named, support
 
-    def _prior_score(self, encoded: FloatArray, support_size: int, item: IntArray) -> float:
-        """The prior part of one score, as weighed for a support of that size."""
+    def _prior_scores(self, encoded: FloatArray, support_size: int, items: IntArray) -> FloatArray:
+        """(n_items,) the prior part of the scores, as weighed for a support of that size."""
         bare = user_vectors(
             self.moments,
             self.model,
@@ -160,7 +161,7 @@ class Posterior:
             np.empty(0, np.float32),
             at=support_size,
         )
-        return float(bare.scores(self.items, item, self.blend)[0, 0])
+        return bare.scores(self.items, items, self.blend)[0]
 
     def fact_weight(self, relation: str, value_iri: str) -> float:
         """How much sharing this value says: the relation's relevance times the value's rarity; 0 where none shares it."""
