@@ -16,19 +16,21 @@ from coldplug.types import FloatArray, IntArray
 from plugbase.errors import UserError
 
 PEOPLE = 1500
-"""Held-out people that a weight is learned from, at most; four numbers need no more."""
+"""Held-out people that a weight is learned from, at most; five numbers need no more."""
 
 
 @dataclass(frozen=True)
 class Weight:
     """The host's share of a score: sigmoid(base + user log(1 + n_user) + item log(1 + n_item)); user and item from 0 up.
 
-    Plain numbers: `dataclasses.asdict` and `Weight(**...)` keep it in a file.
+    `new` is added to our scores of the items that the host does not know, so that they stand where they belong in one list
+    with the others. Plain numbers: `dataclasses.asdict` and `Weight(**...)` keep it in a file.
     """
 
     base: float
     user: float
     item: float
+    new: float = 0.0
 
     def at(self, user_counts: IntArray, item_counts: IntArray) -> FloatArray:
         """(n_people, n_items) in (0, 1), from the interactions of each."""
@@ -88,11 +90,12 @@ class Blend:
             wanted[row, [column[i] for i in one.liked if i in column]] = 1.0
         ours[barred], wanted[barred], apart[barred] = -1e4, 0.0, 0.0
         wanted /= np.maximum(wanted.sum(1, keepdims=True), 1.0)
-        by_user, by_item = np.log1p(host.user_counts(people)), np.log1p(host.item_counts(items))
+        per_user, per_item = host.user_counts(people), host.item_counts(items)
+        by_user, by_item, new = np.log1p(per_user), np.log1p(per_item), (per_item == 0).astype(np.float32)
 
         def loss(x: np.ndarray) -> tuple[float, np.ndarray]:  # type: ignore[type-arg]
-            share = Weight(*x[:3]).at(np.expm1(by_user), np.expm1(by_item))  # type: ignore[arg-type]
-            t, blend = np.exp(x[3]), ours + share * apart
+            share = Weight(*x[:3]).at(per_user, per_item)
+            t, blend = np.float32(np.exp(x[4])), ours + share * apart + np.float32(x[3]) * new
             height = t * blend
             height -= height.max(1, keepdims=True)
             chance = np.exp(height)
@@ -101,16 +104,17 @@ class Blend:
             slope = chance / total * wanted.sum(1, keepdims=True) - wanted
             by_share = t * slope * apart * share * (1 - share)
             rows = by_share.sum(1)
-            found = [rows.sum(), rows @ by_user, by_share.sum(0) @ by_item, t * (slope * blend).sum()]
+            found = [rows.sum(), rows @ by_user, by_share.sum(0) @ by_item]
+            found += [t * (slope.sum(0) @ new), t * (slope * blend).sum()]
             return told / len(people), np.array(found, np.float64) / len(people)
 
         best = minimize(
-            *(loss, [0.0, 0.1, 0.1, 0.0]),
+            *(loss, [0.0, 0.1, 0.1, 0.0, 0.0]),
             jac=True,
             method="L-BFGS-B",
-            bounds=[(-12, 12), (0, 6), (0, 6), (-4, 4)],
+            bounds=[(-12, 12), (0, 6), (0, 6), (-6, 6), (-4, 4)],
         )
-        made.weight = Weight(*(round(float(number), 4) for number in best.x[:3]))
+        made.weight = Weight(*(round(float(number), 4) for number in best.x[:4]))
         return made
 
     def score(self, person: Person, item_ids: Sequence[str]) -> FloatArray:
@@ -120,8 +124,9 @@ class Blend:
     def score_batch(self, people: Sequence[Person], item_ids: Sequence[str]) -> FloatArray:
         """(n_people, n_items) float32 on our scale, comparable for one person; NaN where neither knows the item."""
         ours, apart = self._parts(people, item_ids)
-        share = self.weight.at(self.host.user_counts(people), self.host.item_counts(item_ids))
-        return np.asarray(ours + share * apart, np.float32)
+        per_item = self.host.item_counts(item_ids)
+        share = self.weight.at(self.host.user_counts(people), per_item)
+        return np.asarray(ours + share * apart + self.weight.new * (per_item == 0), np.float32)
 
     def _parts(self, people: Sequence[Person], item_ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """(n_people, n_items) ours, and theirs on our scale less ours, 0 where they have none.

@@ -34,5 +34,5 @@ class CornacHost(MatrixHost):
 
     def known(self, users: IntArray, items: IntArray) -> FloatArray:
         """What `score` says."""
-        rows = [np.asarray(self.model.score(int(user)))[items] for user in users]
+        rows = [np.ravel(self.model.score(int(user)))[items] for user in users]
         return np.array(rows, np.float32).reshape(len(users), len(items))

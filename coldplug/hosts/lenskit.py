@@ -84,11 +84,12 @@ class ColdplugConfig(BaseModel):
 
 
 class BlendConfig(ColdplugConfig):
-    """With the three numbers of a learned `Weight`."""
+    """With the four numbers of a learned `Weight`."""
 
     base: float
     user: NonNegativeFloat
     item: NonNegativeFloat
+    new: float = 0.0
 
 
 class ColdplugScorer(Component[ItemList]):
@@ -149,7 +150,9 @@ class ColdplugBlend(ColdplugFallback):
         met = asked.query_items
         of_user = np.array([0 if met is None else len(met)])
         weight = Weight(self.config.base, self.config.user, self.config.item)
-        share = weight.at(of_user, self._item_counts(primary))[0]
+        per_item = self._item_counts(primary)
+        share = weight.at(of_user, per_item)[0]
+        ours = ours + self.config.new * (per_item == 0)
         blend = np.where(np.isnan(theirs), ours, ours + share * (theirs - ours))
         return ItemList(primary, scores=np.where(np.isnan(ours), theirs, blend).astype(np.float32))
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from host_contract import OLD_ITEMS, World, world  # noqa: F401 - a fixture
+from host_contract import NEW_ITEMS, OLD_ITEMS, World, world  # noqa: F401 - a fixture
 
 from coldplug.hosts import Person, support_ids
 from coldplug.hosts.blend import Blend, Weight
@@ -136,3 +136,16 @@ def test_what_is_held_out_is_in_no_training_and_everyone_is_told_only_the_traini
 def test_too_little_to_hold_out_is_said(world: World) -> None:  # noqa: F811
     with pytest.raises(UserError, match="to learn a blend on"):
         hold_out(world.data, one_in=10**9)
+
+
+def test_new_items_that_nobody_likes_are_put_lower(world: World) -> None:  # noqa: F811
+    held = people(world)
+    unliked = [*held[:-1], HeldOut(held[-1].person, [*held[-1].liked, *NEW_ITEMS])]
+    liked = [HeldOut(one.person, [*one.liked, *NEW_ITEMS[:5]]) for one in held]
+    host = Told(wise=OLD_ITEMS)
+    lower, higher = (Blend.learn(host, world.plug, some).weight.new for some in (unliked, liked))
+    assert lower < -0.5
+    assert higher > lower + 1
+    person, asked = world.person("u7"), ["i3", NEW_ITEMS[0]]
+    plain, moved = (Blend(host, world.plug, Weight(0, 0, 0, new)).score(person, asked) for new in (0.0, -2.0))
+    np.testing.assert_allclose(moved - plain, [0.0, -2.0], atol=1e-5)
