@@ -113,7 +113,6 @@ def checked_attributes(given: object) -> str:
         if not isinstance(given, dict) or not all(isinstance(name, str) for name in given):
             raise TypeError
         text = json.dumps(given, allow_nan=False)
-        text.encode()
     except (TypeError, ValueError):
         raise UserError(
             f"attributes={given!r}"[:200],

@@ -166,7 +166,7 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost(place: str, fsync: st
 
 
 def test_two_processes_lose_no_update_of_the_same_user(place: str) -> None:
-    rounds, half = 12, MOST // 2
+    rounds, half = 4, MOST // 2
     for process in writers(place, "u", "ab", rounds * half, half, "checkpoint"):
         assert process.stdout
         process.stdout.read()
