@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coldplug.hosts import Host, Person, support_ids
 from coldplug.hosts.scale import Reference, plug_scores, stretch
@@ -93,7 +94,7 @@ class Blend:
         per_user, per_item = host.user_counts(people), host.item_counts(items)
         by_user, by_item, new = np.log1p(per_user), np.log1p(per_item), (per_item == 0).astype(np.float32)
 
-        def loss(x: np.ndarray) -> tuple[float, np.ndarray]:  # type: ignore[type-arg]
+        def loss(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             share = Weight(*x[:3]).at(per_user, per_item)
             t, blend = np.float32(np.exp(x[4])), ours + share * apart + np.float32(x[3]) * new
             height = t * blend

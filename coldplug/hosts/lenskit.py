@@ -172,8 +172,8 @@ def _ours(config: ColdplugConfig, query: RecQuery, items: ItemList) -> tuple[Flo
     met = query.query_items
     support: list[Any] = []
     if met is not None and len(met):
-        ids, ratings = map(str, met.ids().tolist()), met.field("rating")
-        support = list(ids) if ratings is None else list(zip(ids, ratings.tolist(), strict=True))
+        clicked, ratings = [str(item) for item in met.ids().tolist()], met.field("rating")
+        support = clicked if ratings is None else list(zip(clicked, ratings.tolist(), strict=True))
     told = {} if config.users is None else _attributes(config.users).get(str(query.user_id), {})
     ids = [str(item) for item in items.ids().tolist()]
     ours = plug_scores(_plug(config.model), [Person(None, told, support)], ids)[0]

@@ -48,7 +48,7 @@ class SklearnHost(MatrixHost):
         return np.asarray(self.estimator.inverse_transform(users), np.float32)[:, items]
 
 
-class ColdplugEstimator(BaseEstimator):  # type: ignore[misc]
+class ColdplugEstimator(BaseEstimator):
     """coldplug as scikit-learn has it: pairs in, scores out, settings as arguments, so that `clone` works.
 
     Args:
