@@ -107,8 +107,8 @@ class PosteriorVectors:
             linked = user.linked[0]
             known = anchor[0] * expected
             known[: len(likes)] += _liked(anchor, likes)
-            parts = (known, anchor[1] * own, anchor[5] * linked, anchor[[2, 6]])
-            parts += (new[0] * expected, _liked(new, likes), new[1] * own, new[5] * linked, new[[2, 6]])
+            parts = [known, anchor[1] * own, anchor[5] * linked, anchor[[2, 6]]]
+            parts += [new[0] * expected, _liked(new, likes), new[1] * own, new[5] * linked, new[[2, 6]]]
             np.concatenate(parts, out=out[row])
         return out
 

@@ -93,18 +93,23 @@ class Finder:
         users = made_users(vectors, _USERS + _JUDGES, seed)
         fitting, judging = users[:_USERS], users[_USERS:]
         coarse = Coarse.fit(sampled(vectors, rows, seed), fitting)
-        short, best = _shortened(vectors, coarse, rows, judging)
+        short, best = shortened(vectors, coarse, rows, judging)
         note(f"an index of {len(rows):,} items ({kind})")
         index = kind_class.build(short, seed=seed, place=place)
         own, columns = _own(vectors, direct)
         finder = cls(kind, index, coarse, rows, short, len(rows), direct, own, columns, 0.0)
         note("recall")
-        for effort in kind_class.EFFORTS:
-            index.effort = effort
-            recall = finder.measured(judging, best)
+        return finder.tuned(judging, best)
+
+    def tuned(self, users: FloatArray, best: IntArray) -> Finder:
+        """This finder, its index told to try as hard as it must to find nearly all of the best rows for these users."""
+        recall = 0.0
+        for effort in self.index.EFFORTS:
+            self.index.effort = effort
+            recall = self.measured(users, best)
             if recall >= _AIM:
                 break
-        return replace(finder, recall=recall)
+        return replace(self, recall=recall)
 
     def measured(self, users: FloatArray, best: IntArray) -> float:
         """The share of the best rows, (n_users, depth), that are among the candidates for these users."""
@@ -191,7 +196,7 @@ def _own(vectors: Vectors, direct: IntArray) -> tuple[FloatArray, IntArray]:
     return np.ascontiguousarray(whole[:, columns]), columns
 
 
-def _shortened(
+def shortened(
     vectors: Vectors, coarse: Coarse, rows: IntArray, users: FloatArray
 ) -> tuple[FloatArray, IntArray]:
     """(n, width + 1) short vectors, and for each user the rows with the highest scores, by the whole vectors."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coldplug.errors import ModelFormatError
 from coldplug.index import DEFAULT, KINDS, index_class
@@ -97,7 +98,11 @@ def save_finder(finder: Finder, model: Path) -> None:
     temporary = Path(tempfile.mkdtemp(prefix=f".{FOLDER}.", dir=folder.parent))
     try:
         coarse = finder.coarse
-        kept = {"item_map": coarse.item_map, "user_map": coarse.user_map, "mean": coarse.mean}
+        kept: dict[str, NDArray[Any]] = {
+            "item_map": coarse.item_map,
+            "user_map": coarse.user_map,
+            "mean": coarse.mean,
+        }
         kept |= {"short": finder.short, "rows": finder.rows}
         save_file({name: np.ascontiguousarray(array) for name, array in kept.items()}, temporary / _ARRAYS)
         finder.index.save(temporary)
