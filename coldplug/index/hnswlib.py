@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,6 +21,7 @@ class HnswlibIndex:
 
     def __init__(self, index: Any, count: int) -> None:
         self._index, self._count, self.effort = index, count, 400
+        self._asking = threading.Lock()
 
     @classmethod
     def build(cls, vectors: FloatArray, *, seed: int = 0, place: str | None = None) -> Self:
@@ -32,9 +34,10 @@ class HnswlibIndex:
     def search(self, query: FloatArray, k: int) -> IntArray:
         """(at most k,) rows, nearest first."""
         k = min(k, self._count)
-        # hnswlib fails where it keeps fewer candidates than it is to return.
-        self._index.set_ef(max(self.effort, k))
-        return np.asarray(self._index.knn_query(query, k, num_threads=1)[0][0], np.int64)
+        # It fails where it keeps fewer candidates than it is to return, and the number is the same for all threads.
+        with self._asking:
+            self._index.set_ef(max(self.effort, k))
+            return np.asarray(self._index.knn_query(query, k, num_threads=1)[0][0], np.int64)
 
     def save(self, folder: Path) -> None:
         """One file."""

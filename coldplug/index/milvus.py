@@ -24,6 +24,8 @@ from plugbase.errors import UserError
 _FILE, _EMBEDDED = "milvus.json", "milvus.db"
 _AT_ONCE = 5_000
 """Rows in one call: the server bounds the size of a message."""
+_MOST = 16_384
+"""Rows that the server returns at most; a filter that wants more of them has all rows looked at."""
 _CELLS = (16, 4096)
 
 
@@ -67,7 +69,7 @@ class MilvusIndex:
         found = self._client.search(
             self._collection,
             [query],
-            limit=k,
+            limit=min(k, _MOST),
             output_fields=["id"],
             search_params={"params": {"nprobe": self.effort}},
         )
