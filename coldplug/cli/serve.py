@@ -15,13 +15,18 @@ from plugbase.errors import UserError
 @click.command(
     epilog="""\b
     Example:
-      coldplug serve model/
+      coldplug serve model/ --users users.db
       COLDPLUG_TOKEN=... coldplug serve model/ --host 0.0.0.0 --port 80"""
 )
 @click.argument("model", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes one that is free."
+)
+@click.option(
+    "--users",
+    metavar="FILE|redis://...",
+    help="Where POST /observe keeps users: a file, made where there is none, or Redis.",
 )
 @click.option(
     "--concurrency",
@@ -38,7 +43,16 @@ from plugbase.errors import UserError
     help="Seconds for an answer.",
 )
 @console_options
-def serve(*, model: Path, host: str, port: int, concurrency: int, timeout: float, console: Console) -> None:
+def serve(
+    *,
+    model: Path,
+    host: str,
+    port: int,
+    users: str | None,
+    concurrency: int,
+    timeout: float,
+    console: Console,
+) -> None:
     """Answer over HTTP, with a page at / to try it.
 
     Clients send $COLDPLUG_TOKEN as a bearer token; without one only this machine is served. SIGTERM stops
@@ -60,4 +74,5 @@ def serve(*, model: Path, host: str, port: int, concurrency: int, timeout: float
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("coldplug.serve").setLevel(logging.WARNING if console.quiet else logging.INFO)
     limits = Limits(in_flight=concurrency, seconds=timeout)
-    serve_model(model, host, port, os.environ.get("COLDPLUG_TOKEN") or None, limits, console.note)
+    token = os.environ.get("COLDPLUG_TOKEN") or None
+    serve_model(model, host, port, token, limits, users, console.note)

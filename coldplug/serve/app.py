@@ -16,7 +16,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from coldplug.errors import UnknownItemError
-from coldplug.plug import Plug
+from coldplug.explaining import Explanation
+from coldplug.online import Swappable
+from coldplug.plug import Plug, Recommendation
 from coldplug.serve.bodies import (
     Asker,
     AttributeAnswer,
@@ -27,6 +29,8 @@ from coldplug.serve.bodies import (
     HealthAnswer,
     ItemsAnswer,
     ItemsBody,
+    ObserveAnswer,
+    ObserveBody,
     Problem,
     RecommendAnswer,
     RecommendBody,
@@ -35,11 +39,16 @@ from coldplug.serve.bodies import (
     Scored,
 )
 from coldplug.serve.guard import BUG, Refused, answer_of, methods_of
-from coldplug.serve.held import Held, attributes, find, n_items
 from coldplug.serve.metrics import Metrics
+from coldplug.serve.told import attributes, find, n_items
 from plugbase.errors import UserError, did_you_mean
 
 Answer = TypeVar("Answer")
+NO_USERS = Problem(
+    error="this server keeps no users",
+    field="user_id",
+    mend="start it with --users, or send user and support",
+)
 THREADS = 2
 """Scoring holds the interpreter's lock for most of its time: more threads only take turns."""
 AT_ONCE = 500
@@ -50,9 +59,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, what in (
         (400, "The request cannot be read."),
         (401, "The token is missing or wrong."),
-        (404, "An item that the model does not know; it is named."),
+        (404, "An item, or a fact, that the model does not know; it is named."),
         (408, "The body did not come in time."),
-        (409, "An item is given twice."),
+        (409, "An item is given twice; a reward is off the scale of the training; or no users are kept."),
         (413, "The body is too large."),
         (415, "The body is not JSON."),
         (422, "A field is wrong; it is named, with its value and the mend."),
@@ -61,10 +70,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         (504, "No answer in time."),
     )
 }
-_BODIES = (ScoreBody, RecommendBody, ExplainBody, ItemsBody)
+_BODIES = (ScoreBody, RecommendBody, ExplainBody, ObserveBody, ItemsBody)
 
 
-def create_app(held: Held, metrics: Metrics) -> FastAPI:
+def create_app(held: Swappable, metrics: Metrics) -> FastAPI:
     """The application; it is served behind a `Guard`."""
     answering = ThreadPoolExecutor(THREADS, "answering")
     # Adding takes long and is done one at a time: on a thread of its own it keeps nobody waiting.
@@ -77,11 +86,18 @@ def create_app(held: Held, metrics: Metrics) -> FastAPI:
         adding.shutdown(cancel_futures=True)
 
     async def ask(
-        question: Callable[[Plug], Answer], body: Asker | None = None, *, items: int | None = None
+        question: Callable[[Plug], Answer],
+        body: Asker | ObserveBody | None = None,
+        *,
+        items: int | None = None,
     ) -> Answer:
         plug = held.plug
+        kept_of = body.user_id if body else None
+        if kept_of is not None and plug._live is None:
+            raise Refused(409, NO_USERS)
         try:
-            if items is not None and items <= AT_ONCE and plug.meta["method"] in QUICK:
+            # A store may be on another machine: whoever is looked up there waits on a thread.
+            if kept_of is None and items is not None and items <= AT_ONCE and plug.meta["method"] in QUICK:
                 return question(plug)
             return await asyncio.get_running_loop().run_in_executor(answering, question, plug)
         except UnknownItemError as error:
@@ -103,11 +119,12 @@ def create_app(held: Held, metrics: Metrics) -> FastAPI:
     @app.post("/score")
     async def score(body: ScoreBody) -> ScoreAnswer:
         """Score items for one user."""
-        values = await ask(
-            lambda plug: plug.score(body.user, body.item_ids, body.pairs(), unknown=body.unknown).tolist(),
-            body,
-            items=len(body.item_ids) + len(body.support),
-        )
+
+        def scores_of(plug: Plug) -> list[float]:
+            user, support, _ = body.who(plug)
+            return plug.score(user, body.item_ids, support, unknown=body.unknown).tolist()
+
+        values = await ask(scores_of, body, items=len(body.item_ids) + len(body.support))
         scored = [
             Scored(item_id=ident, score=value) for ident, value in zip(body.item_ids, values, strict=True)
         ]
@@ -116,16 +133,53 @@ def create_app(held: Held, metrics: Metrics) -> FastAPI:
     @app.post("/recommend")
     async def recommend(body: RecommendBody) -> RecommendAnswer:
         """Name the items that suit one user best, and what speaks for each."""
-        found = await ask(
-            lambda plug: plug.recommend(body.user, body.k, body.pairs(), body.exclude, body.candidates), body
-        )
+
+        def recommended(plug: Plug) -> list[Recommendation]:
+            user, support, refused = body.who(plug)
+            barred = [*body.exclude, *refused]
+            try:
+                return plug.recommend(
+                    user,
+                    body.k,
+                    support,
+                    barred,
+                    body.candidates,
+                    where=body.where,
+                    diversity=body.diversity,
+                )
+            except UserError as error:
+                if not body.where or isinstance(error, UnknownItemError):
+                    raise
+                raise Refused(404, Problem(error=error.message, field="where", mend=error.mend)) from None
+
+        found = await ask(recommended, body)
         return RecommendAnswer(recommendations=found, ignored=ignored(body))
 
     @app.post("/explain")
     async def explain(body: ExplainBody) -> ExplainAnswer:
         """Take one score apart: parts that sum to it, the facts behind them, and the text that says so."""
-        found = await ask(lambda plug: plug.explain(body.user, body.item_id, body.pairs()), body)
-        return ExplainAnswer(explanation=found, ignored=ignored(body))
+
+        def explained(plug: Plug) -> Explanation:
+            user, support, _ = body.who(plug)
+            return plug.explain(user, body.item_id, support)
+
+        return ExplainAnswer(explanation=await ask(explained, body), ignored=ignored(body))
+
+    @app.post("/observe")
+    async def observe(body: ObserveBody) -> ObserveAnswer:
+        """Keep what a user made of an item: it counts from the next request with their `user_id` on."""
+
+        def observed(plug: Plug) -> int:
+            try:
+                plug.observe(body.user_id, body.item_id, body.reward)
+            except UnknownItemError:
+                raise
+            except UserError as error:
+                problem = Problem(error=error.message, field="reward", value=body.reward, mend=error.mend)
+                raise Refused(409, problem) from None
+            return len(plug.user(body.user_id).support)
+
+        return ObserveAnswer(support=await ask(observed, body))
 
     @app.post("/items")
     async def add_items(body: ItemsBody) -> ItemsAnswer:
@@ -188,7 +242,7 @@ def page() -> tuple[str, str]:
     return text, f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-def _unknown(error: UnknownItemError, body: Asker | None) -> Refused:
+def _unknown(error: UnknownItemError, body: Asker | ObserveBody | None) -> Refused:
     given = body.model_dump() if body else {}
     given["support"] = [met["item_id"] for met in given.get("support", ())]
     given["item_id"] = [given.get("item_id")]

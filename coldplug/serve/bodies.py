@@ -9,7 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, V
 from pydantic_core import PydanticCustomError
 
 from coldplug.explaining import Explanation
-from coldplug.plug import Recommendation
+from coldplug.plug import Plug, Recommendation
+from coldplug.types import Attributes
 
 MOST_ITEMS = 10_000
 MOST_SUPPORT = 1_000
@@ -57,8 +58,11 @@ class Met(_Body):
 
 
 class Asker(_Body):
-    """Who it is about; both parts may be left out."""
+    """Who it is about; every part may be left out."""
 
+    user_id: Identifier | None = Field(
+        default=None, description="Somebody whom /observe was told of: what is kept of them counts too."
+    )
     user: Annotated[dict[Name, Value], Field(max_length=100)] = Field(
         default_factory=dict, description="Attribute name -> text, number, true or false, or a list of texts."
     )
@@ -66,9 +70,13 @@ class Asker(_Body):
         default_factory=list, description="Items the user has met. Of an item named twice the last counts."
     )
 
-    def pairs(self) -> list[tuple[str, float]]:
-        """The support as `Plug` takes it."""
-        return [(met.item_id, float("nan") if met.rating is None else met.rating) for met in self.support]
+    def who(self, plug: Plug) -> tuple[Attributes, list[tuple[str, float]], list[str]]:
+        """Attributes and support as `Plug` takes them, those kept of the user first, and items they said no to."""
+        pairs = [(met.item_id, float("nan") if met.rating is None else met.rating) for met in self.support]
+        if self.user_id is None:
+            return self.user, pairs, []
+        kept, refused = plug._users().user(self.user_id, plug._catalogue)
+        return {**kept.attributes, **self.user}, [*kept.support, *pairs], refused
 
 
 class ScoreBody(Asker):
@@ -93,6 +101,12 @@ class RecommendBody(Asker):
     candidates: Annotated[list[Identifier], Field(max_length=MOST_ITEMS)] | None = Field(
         default=None, description="Items to choose from; all where left out."
     )
+    where: Annotated[dict[Name, list[Name]], Field(max_length=100)] | None = Field(
+        default=None, description="Facts that an item must have: relation -> values, one of which will do."
+    )
+    diversity: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0, description="From 0, the best, to 1: how much being unlike those before counts."
+    )
     model_config = ConfigDict(json_schema_extra={"examples": [{"user": USER, "support": SUPPORT, "k": 5}]})
 
 
@@ -102,6 +116,19 @@ class ExplainBody(Asker):
     item_id: Identifier
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"user": USER, "support": SUPPORT, "item_id": "50"}]}
+    )
+
+
+class ObserveBody(_Body):
+    """What a user made of an item."""
+
+    user_id: Identifier
+    item_id: Identifier
+    reward: Number | bool = Field(
+        default=True, description="A rating on the scale of the training; or true for a like, false for none."
+    )
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"user_id": "u7", "item_id": "260", "reward": 5}]}
     )
 
 
@@ -167,6 +194,12 @@ class ExplainAnswer(BaseModel):
 
     explanation: Explanation
     ignored: list[str]
+
+
+class ObserveAnswer(BaseModel):
+    """How many items the user's support holds now; the newest are kept."""
+
+    support: int
 
 
 class ItemsAnswer(BaseModel):

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import uvicorn
 
+from coldplug.online import Swappable
 from coldplug.serve.app import create_app
 from coldplug.serve.guard import Guard, Limits, log
-from coldplug.serve.held import Held, n_items
 from coldplug.serve.metrics import Metrics
+from coldplug.serve.told import n_items
 from plugbase.errors import UserError
 
 SHORTEST_TOKEN = 16
@@ -33,6 +34,7 @@ def serve(
     port: int,
     token: str | None,
     limits: Limits,
+    users: str | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Serve a model folder until SIGTERM or SIGINT; requests in flight are finished. SIGHUP reads the folder anew.
@@ -43,14 +45,15 @@ def serve(
         port: 0 for any that is free.
         token: what clients have to send; None for none.
         limits: how much one client can have.
+        users: where users are kept, as for `coldplug.load`; nowhere where None.
         note: called with the address once connections are taken.
 
     Raises:
-        UserError: no token beyond loopback, or one too short; the address cannot be had.
+        UserError: no token beyond loopback, or one too short; the address or the place of the users cannot be had.
         ModelFormatError: the folder is no model.
     """
     listening = _listening(host, port, token)
-    held = Held(model)
+    held = Swappable(model, users)
     metrics = Metrics()
     metrics.items.set(n_items(held.plug))
     # What the model warns of, unknown attributes, is told to who asked; their words are not for the log.
@@ -112,7 +115,7 @@ def _listening(host: str, port: int, token: str | None) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn's server with signals of its own: a stop that was asked for is no failure, and SIGHUP swaps the model."""
 
-    def __init__(self, config: uvicorn.Config, held: Held, metrics: Metrics) -> None:
+    def __init__(self, config: uvicorn.Config, held: Swappable, metrics: Metrics) -> None:
         super().__init__(config)
         self.held, self.metrics = held, metrics
 

@@ -93,8 +93,13 @@ def _content(answer: Any) -> Any:
 
 
 @contextlib.contextmanager
-def serving(model: Path, log: Path, *options: str, token: str | None = None) -> Iterator[Server]:
-    """`coldplug serve` on a free port, stopped with SIGTERM; that it stops well is part of every test."""
+def serving(
+    model: Path, log: Path, *options: str, token: str | None = None, ends: int = 0
+) -> Iterator[Server]:
+    """`coldplug serve` on a free port, stopped with SIGTERM; that it stops well is part of every test.
+
+    `ends` is the status that it has to end with, -9 where the test kills it.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "COLDPLUG_TOKEN"}
     environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     environment |= {"COLDPLUG_TOKEN": token} if token else {}
@@ -109,7 +114,7 @@ def serving(model: Path, log: Path, *options: str, token: str | None = None) -> 
         server.address = found[0].replace("0.0.0.0", "127.0.0.1")
         yield server
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(30) == ends
     finally:
         process.kill()
         process.wait()

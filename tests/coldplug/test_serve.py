@@ -76,7 +76,7 @@ def test_attributes_and_titles_can_be_found(server: Server) -> None:
 
 
 def test_attributes_of_a_model_of_several_are_those_of_all(plug: Plug) -> None:
-    from coldplug.serve.held import attributes
+    from coldplug.serve.told import attributes
 
     alone = plug.meta["learner"]
     several = Plug(
@@ -335,8 +335,10 @@ def test_examples_of_the_description_are_right(server: Server) -> None:
         for example in described.get("examples", ()):
             getattr(bodies, name).model_validate(example)
             found += 1
-    assert found == 4
-    assert {"/score", "/recommend", "/explain", "/items", "/healthz", "/metrics"} <= set(schema["paths"])
+    assert found == 5
+    assert {"/score", "/recommend", "/explain", "/observe", "/items", "/healthz", "/metrics"} <= set(
+        schema["paths"]
+    )
 
 
 def head(rest: bytes) -> bytes:
