@@ -123,7 +123,7 @@ OPTIONS = {
         *("--study", "--timeout", "--trials", "--users", *CONSOLE),
     ],
     "coldplug update": ["--graph", "--interactions", "--output", "--seed", "--users", *CONSOLE],
-    "coldplug serve": ["--concurrency", "--host", "--port", "--timeout", *CONSOLE],
+    "coldplug serve": ["--concurrency", "--host", "--port", "--timeout", "--users", *CONSOLE],
     "coldplug score": ["--support", "--unknown", "--user", *CONSOLE],
     "coldplug index": ["--kind", "--place", "--seed", *CONSOLE],
     "coldplug recommend": [
