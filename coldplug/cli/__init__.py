@@ -6,6 +6,7 @@ import click
 
 from coldplug.cli.datasets import datasets
 from coldplug.cli.evaluate import evaluate
+from coldplug.cli.evidence import evidence
 from coldplug.cli.index import index
 from coldplug.cli.score import explain, recommend, score
 from coldplug.cli.serve import serve
@@ -26,5 +27,5 @@ def main() -> None:
     """
 
 
-for _command in (train, tune, update, index, score, recommend, explain, serve, evaluate, datasets):
+for _command in (train, tune, update, index, score, recommend, explain, evidence, serve, evaluate, datasets):
     main.add_command(_command)
