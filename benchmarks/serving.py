@@ -6,9 +6,10 @@
 
 A client of its own, one process with 1, 8 or 64 kept connections, each asking again as soon as it is answered, shares the
 machine with the server. Questions are drawn with a fixed seed: users of random supports, 100 random items to score or the
-best 10 of all. Waiting times are wall clock, as the client sees them; the load of the machine is stored beside them. The
-peer is a FastAPI application on the same uvicorn that answers a constant, with nothing in front of it. Needs the graph that
-benchmarks/c1.py leaves in out/c1-ml-1m unless --model is given. Writes benchmarks/serving.json.
+best 10 of all; clicks of 200 users, kept in SQLite, and 100 scores for one of these. Waiting times are wall clock, as the
+client sees them; the load of the machine is stored beside them. The peer is a FastAPI application on the same uvicorn that
+answers a constant, with nothing in front of it. Needs the graph that benchmarks/c1.py leaves in out/c1-ml-1m unless --model
+is given. Writes benchmarks/serving.json.
 """
 
 from __future__ import annotations
@@ -98,20 +99,35 @@ def trained(folder: Path) -> Path:
 def measured(model: Path, many: int) -> dict[str, Any]:
     """All figures."""
     ids = [json.loads(line) for line in (model / "catalogue-item_ids.txt").read_text("utf-8").splitlines()]
-    asked = {"/score": score_bodies(ids), "/recommend": recommend_bodies(ids), "/constant": [b"{}"]}
+    asked = {
+        "/score": score_bodies(ids),
+        "/recommend": recommend_bodies(ids),
+        "/observe": observe_bodies(ids),
+        "/score by user_id": known_bodies(ids),
+        "/constant": [b"{}"],
+    }
     starts, rows = [], []
     for _ in range(STARTS):
         with served(model) as (_, process, seconds):
             starts.append((seconds, memory_mib(process.pid)))
-    with served(model) as (port, process, _), constant() as (other_port, other):
-        for path, bodies in asked.items():
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        served(model, "--users", str(Path(scratch) / "users.db")) as (port, process, _),
+        constant() as (other_port, other),
+    ):
+        for name, bodies in asked.items():
+            path = name.split()[0]
             where, whose = (other_port, other.pid) if path == "/constant" else (port, process.pid)
             asyncio.run(load(where, path, bodies, 8, seconds=1.0))  # the first requests fill caches
             for connections in CONNECTIONS:
                 before = cpu_seconds(whose)
                 row = asyncio.run(load(where, path, bodies, connections, seconds=SECONDS))
                 spent = cpu_seconds(whose) - before
-                rows.append(row | {"server_cpu_ms_a_request": round(1000 * spent / row["requests"], 2)})
+                rows.append(
+                    {"asked": name}
+                    | row
+                    | {"server_cpu_ms_a_request": round(1000 * spent / row["requests"], 2)}
+                )
                 print(rows[-1], flush=True)
         before = memory_mib(process.pid)
         steady = asyncio.run(load(port, "/score", asked["/score"], 8, requests=many * 19 // 20))
@@ -166,6 +182,30 @@ def recommend_bodies(ids: list[str]) -> list[bytes]:
     return found
 
 
+def observe_bodies(ids: list[str]) -> list[bytes]:
+    """5,000 clicks of 200 users."""
+    rng = np.random.default_rng(2)
+    drawn = zip(rng.integers(200, size=5000), rng.integers(len(ids), size=5000), strict=True)
+    return [
+        json.dumps({"user_id": f"u{user}", "item_id": ids[item], "reward": int(1 + item % 5)}).encode()
+        for user, item in drawn
+    ]
+
+
+def known_bodies(ids: list[str]) -> list[bytes]:
+    """500 questions for 100 scores for the users of the clicks."""
+    rng = np.random.default_rng(3)
+    return [
+        json.dumps(
+            {
+                "user_id": f"u{rng.integers(200)}",
+                "item_ids": [ids[n] for n in rng.choice(len(ids), 100, replace=False)],
+            }
+        ).encode()
+        for _ in range(500)
+    ]
+
+
 async def load(
     port: int,
     path: str,
@@ -200,7 +240,6 @@ async def load(
     whole = time.perf_counter() - began
     milliseconds = 1000 * np.array(taken)
     return {
-        "path": path,
         "connections": connections,
         "requests": len(taken),
         "errors": errors + sum(one is not None for one in ended),
@@ -211,10 +250,10 @@ async def load(
 
 
 @contextlib.contextmanager
-def served(model: Path) -> Iterator[tuple[int, subprocess.Popen[str], float]]:
+def served(model: Path, *options: str) -> Iterator[tuple[int, subprocess.Popen[str], float]]:
     """The server in a process of its own: port, process, seconds until it answered."""
     port, began = free_port(), time.perf_counter()
-    command = [sys.executable, "-m", "coldplug", "serve", str(model), "--port", str(port)]
+    command = [sys.executable, "-m", "coldplug", "serve", str(model), "--port", str(port), *options]
     with (
         open(os.devnull, "w") as nowhere,
         subprocess.Popen(command, env=ENVIRONMENT, stderr=nowhere) as process,

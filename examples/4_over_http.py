@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -23,30 +24,35 @@ def ask(address: str, body: dict[str, Any] | None = None) -> Any:
         return json.load(answer)
 
 
-command = [sys.executable, "-m", "coldplug", "serve", str(MODEL), "--port", "0"]
-with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-    try:
-        assert server.stderr is not None
-        found = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)), None)
-        if found is None:
-            sys.exit("the server did not start")
-        address = found[0]
-        health = ask(f"{address}/healthz")
-        print(f"GET /healthz    {health['status']}, {health['items']} items, method {health['method']}")
+with tempfile.TemporaryDirectory() as folder:
+    command = [sys.executable, "-m", "coldplug", "serve", str(MODEL), "--port", "0"]
+    command += ["--users", str(Path(folder, "users.db"))]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stderr is not None
+            found = next(filter(None, (re.search(r"http://\S+", line) for line in server.stderr)), None)
+            if found is None:
+                sys.exit("the server did not start")
+            at = found[0]
+            health = ask(f"{at}/healthz")
+            print(f"GET /healthz     {health['status']}, {health['items']} items, method {health['method']}")
 
-        who = {"user": {"age": 27, "occupation": "engineer"}, "support": [{"item_id": "f065", "rating": 5}]}
-        scores = ask(f"{address}/score", who | {"item_ids": ["f075", "b030"]})["scores"]
-        print("POST /score    ", ", ".join(f"{one['item_id']} {one['score']:.2f}" for one in scores))
+            scores = ask(f"{at}/score", {"user": {"age": 27}, "item_ids": ["f075", "b030"]})["scores"]
+            print("POST /score     ", ", ".join(f"{one['item_id']} {one['score']:.2f}" for one in scores))
 
-        print("POST /recommend")
-        for one in ask(f"{address}/recommend", who | {"k": 3})["recommendations"]:
-            print(f"   {one['score']:5.2f}  {one['title']}: {', '.join(r['label'] for r in one['reasons'])}")
+            kept = ask(f"{at}/observe", {"user_id": "u7", "item_id": "f065", "reward": 5})
+            print(f"POST /observe    {kept['support']} item is kept of u7")
 
-        explained = ask(f"{address}/explain", who | {"item_id": "f075"})["explanation"]
-        print(f"POST /explain   {explained['title']} scores {explained['score']:.2f}, the sum of")
-        for reason in explained["reasons"]:
-            way = " > ".join(step["label"] for step in reason["path"])
-            print(f"   {reason['share']:+5.2f}  {way or reason['label']}")
-    finally:
-        server.send_signal(signal.SIGTERM)
-print(f"SIGTERM         ended with status {server.returncode}, after the requests in flight")
+            print("POST /recommend  to u7")
+            for one in ask(f"{at}/recommend", {"user_id": "u7", "k": 3})["recommendations"]:
+                why = ", ".join(reason["label"] for reason in one["reasons"])
+                print(f"   {one['score']:5.2f}  {one['title']}: {why}")
+
+            why = ask(f"{at}/explain", {"user_id": "u7", "item_id": "f075"})["explanation"]
+            print(f"POST /explain    {why['title']} scores {why['score']:.2f}, the sum of")
+            for reason in why["reasons"]:
+                way = " > ".join(step["label"] for step in reason["path"])
+                print(f"   {reason['share']:+5.2f}  {way or reason['label']}")
+        finally:
+            server.send_signal(signal.SIGTERM)
+print(f"SIGTERM          ended with status {server.returncode}, after the requests in flight")

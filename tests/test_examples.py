@@ -143,6 +143,16 @@ def test_3_every_click_changes_the_list_or_its_reasons(checkout: Path) -> None:
 @pytest.mark.skipif(find_spec("uvicorn") is None, reason="needs uvicorn: install coldplug[serve]")
 def test_4_serves_asks_and_stops(checkout: Path) -> None:
     text = example(checkout, "4_over_http.py")
-    assert "GET /healthz    ok, 225 items" in text
+    assert "GET /healthz     ok, 225 items" in text
+    assert "1 item is kept of u7" in text
     assert "Aliens scores" in text
+    assert "the user > Alien > " in text
     assert "ended with status 0" in text
+
+
+@pytest.mark.usefixtures("demo")
+@pytest.mark.skipif(find_spec("lenskit") is None, reason="needs lenskit")
+def test_5_changes_no_score_inside_lenskit(checkout: Path) -> None:
+    text = example(checkout, "5_inside_lenskit.py")
+    assert "are the same, to the bit" in text
+    assert "37 new items had no interactions" in text

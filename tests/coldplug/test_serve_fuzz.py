@@ -25,7 +25,8 @@ expected-statuses = [400, 401, 404, 405, 413, 415, 422]
 def test_no_request_is_answered_but_as_described(tmp_path: Path) -> None:
     """No 500, no status or shape that is not described, nothing right refused, nothing wrong accepted."""
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
-    with serving(small_model(tmp_path), tmp_path / "log", "--timeout", "60") as server:
+    options = ("--timeout", "60", "--users", str(tmp_path / "users.db"))
+    with serving(small_model(tmp_path), tmp_path / "log", *options) as server:
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{server.address}/openapi.json"]
         command += ["--max-examples", "15", "--seed", "1", "--phases", "examples,coverage,fuzzing"]
         command += ["--generation-database", "none", "--request-timeout", "120", "--no-color"]
