@@ -79,7 +79,9 @@ def doubly_robust(
 
 
 def matched(rewards: ArrayLike, same: ArrayLike) -> Estimate:
-    """The replay of Li et al. 2011: of a log whose choices were uniform, the mean reward of the events where both agree.
+    """The replay of Li et al. 2011: the mean reward of the events where the log and the other policy agree.
+
+    Unbiased where the log chose uniformly, among as many items each time.
 
     Args:
         rewards: (n,) what each event earned.
