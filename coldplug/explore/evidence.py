@@ -148,7 +148,8 @@ def questions(
     known = familiarity(learner, query, items)
     keys = learner.items.keys[items].astype(np.float64)
     covariance = learner.model.covariance(learner.items.keys[query.items]).astype(np.float64)
-    answered, left, found = float(len(query.items)), np.ones(len(items), np.bool_), []
+    answered, left = float(len(query.items)), np.ones(len(items), np.bool_)
+    found: list[Asked] = []
     for _ in range(min(k, len(items))):
         noise = float(np.exp(learner.model.noise[0] + learner.model.noise[1] * np.log1p(answered + 1)))
         gains = gain(covariance, keys, noise)

@@ -81,7 +81,9 @@ def belief_of(learner: Learner, query: Query, items: IntArray) -> Belief:
 class Policy(Protocol):
     """A way to choose: the chance of each item to be the next one shown."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What a log calls it."""
 
     def chances(self, belief: Belief, rng: np.random.Generator) -> Chances:
         """(n,) chances that sum to 1; those that the item is then drawn with, so that they are exact for the log.

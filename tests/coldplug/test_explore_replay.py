@@ -72,7 +72,7 @@ def test_the_log_of_one_policy_tells_what_another_earns(stage: tuple[Learner, li
         doubly_robust(r, p, c, base + slope * standing, base + slope * hoped),
     ):
         assert abs(found.value - truth.mean()) < 4 * found.standard_error
-        assert found.standard_error < 0.2
+        assert found.standard_error < 0.3
     assert truth.mean() > r.mean() + 0.02, (
         "what is judged is no better than chance, and any estimate would do"
     )
