@@ -12,7 +12,7 @@ from coldplug.types import FloatArray, IntArray
 from plugbase.errors import UserError
 
 _FILE = "rows.faiss"
-_CELLS = (16, 4096)
+_CELLS = (16, 2048)
 """At least and at most; between them four times the root of the number of rows, as the library's guide has it."""
 _ROWS_A_CELL = 40
 """That the centres are learned from."""
@@ -36,7 +36,7 @@ class FaissIndex:
         cells = 1 if count <= _FEW else int(np.clip(4 * count**0.5, *_CELLS))
         centres = faiss.IndexFlatL2(width)
         index = faiss.IndexIVFFlat(centres, width, cells, faiss.METRIC_L2)
-        index.cp.max_points_per_centroid, index.cp.niter, index.cp.seed = _ROWS_A_CELL, 10, seed + 1
+        index.cp.max_points_per_centroid, index.cp.niter, index.cp.seed = _ROWS_A_CELL, 6, seed + 1
         index.cp.min_points_per_centroid = 1
         index.train(vectors)
         index.add(vectors)
