@@ -24,6 +24,8 @@ COMMANDS = [
     "score",
     "recommend",
     "explain",
+    "evidence",
+    "index",
     "evaluate",
     "serve",
     "datasets prepare",
