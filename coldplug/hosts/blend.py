@@ -16,7 +16,7 @@ from coldplug.plug import Plug
 from coldplug.types import FloatArray, IntArray
 from plugbase.errors import UserError
 
-PEOPLE = 1500
+PEOPLE = 1000
 """Held-out people that a weight is learned from, at most; five numbers need no more."""
 
 
