@@ -245,7 +245,7 @@ def ours(
 
 
 def tables(result: dict[str, Any]) -> str:
-    """Four rows a host, a column a scenario; then what coldplug adds to the host with popularity."""
+    """Four rows a host, a column a scenario; what coldplug adds to the host with popularity; how often new items show."""
     names = list(result["scenarios"])
     lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
     for arm in ("popularity", "coldplug"):
@@ -268,6 +268,14 @@ def tables(result: dict[str, Any]) -> str:
                 low, high = row["scenarios"][name][arm]["over_popularity"]
                 cells.append("0" if low == high == 0 else f"{low:+.3f} to {high:+.3f}")
             lines.append(f"| {host}{titles[arm]} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "| new among the first ten of one list | " + " | ".join(ARMS) + " |",
+        "|---|" + "---|" * len(ARMS),
+    ]
+    for host, row in result["hosts"].items():
+        shares = [row["scenarios"]["one_list"][arm]["new_in_ten"] for arm in ARMS]
+        lines.append(f"| {host} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
     return "\n".join(lines)
 
 
