@@ -41,6 +41,7 @@ def main() -> None:
                 (row["shots"], row["ndcg"]["mean"], row["ndcg"]["low"], row["ndcg"]["high"])
                 for row in result["results"]
                 if (row["method"], row["control"], row["scenario"]) == (method, control, scenario)
+                and row["shots"] is not None  # the whole history has no place on the axis
             )
             if not points or (method == "itemknn" and scenario == "both_cold"):
                 continue  # ItemKNN knows nothing of new items
