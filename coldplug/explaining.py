@@ -158,6 +158,8 @@ def _as_given(column: str, query: Query) -> str:
     """An attribute as the user gave it: a number between two knots, "age@25" and "age@34", is one "age=27" to people."""
     name, _, knot = column.rpartition("@")
     value = query.attributes.get(name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON has one kind of number, and 25.0 is no age
     is_knot = re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", knot) is not None
     return f"{name}={value}" if is_knot and isinstance(value, str | int | float) else column
 
