@@ -131,6 +131,7 @@ OPTIONS = {
         *CONSOLE,
     ],
     "coldplug explain": ["--support", "--user", *CONSOLE],
+    "coldplug evidence": ["--by", "--candidates", "--support", "--user", "-k", *CONSOLE],
     "coldplug evaluate": [
         *(
             "--jobs",
