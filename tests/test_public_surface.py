@@ -49,12 +49,17 @@ NAMES = {
 }
 PLUG = {
     "add_items": ["items"],
+    "describe": ["user_id", "user_attrs"],
     "explain": ["user_attrs", "item_id", "support"],
+    "forget": ["user_id"],
     "item_ids": [],
     "item_vectors": [],
+    "observe": ["user_id", "item_id", "reward"],
     "recommend": ["user_attrs", "k", "support", "exclude", "candidates", "where", "diversity"],
+    "recommend_to": ["user_id", "k", "exclude", "options"],
     "score": ["user_attrs", "item_ids", "support", "unknown"],
     "score_batch": ["users", "item_ids", "unknown"],
+    "user": ["user_id"],
     "user_vector": ["user_attrs", "support"],
 }
 CONSOLE = ["--json", "--quiet", "--verbose"]
