@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from coldplug.types import FloatArray, IntArray
 
-STEPS = (0, 1, 2, 4, 8, 16, 32)
-"""Numbers of sessions from which the next weight holds."""
+STEPS = (1, 2, 4, 8, 16, 32)
+"""Numbers of sessions from which the next weight holds; to an item in none nothing is added."""
 RIDGE = 1.0
 """Penalty on the squares of all weights, against a loss that is a sum over likes."""
 
@@ -21,9 +21,9 @@ RIDGE = 1.0
 class Moment:
     """One like and what it was chosen from.
 
-    `rest` is the log of the sum of exp of the scores of all items that are not new. Of the new ones that could be chosen:
-    the model's scores, numbers of sessions, and nearness, (n_new,). `chosen` is the place of the one liked among them,
-    -1 where it was not new.
+    Of the new items in some session that could be chosen: the model's scores, numbers of sessions, and nearness, (n,).
+    `rest` is the log of the sum of exp of the model's scores of all others that could be. `chosen` is the place of the one
+    liked among the former, -1 where it was none of them.
     """
 
     rest: float
@@ -43,7 +43,8 @@ class Weights:
     def added(self, counts: IntArray, near: FloatArray) -> FloatArray:
         """(n_items,) to be added to the model's scores."""
         step = np.searchsorted(STEPS, counts, side="right") - 1
-        return np.asarray(self.offsets[step] + self.slopes[step] * near, np.float32)
+        added = self.offsets[step] + self.slopes[step] * near
+        return np.where(counts > 0, added, 0.0).astype(np.float32)
 
     def as_json(self) -> Mapping[str, Any]:
         """JSON-able."""
