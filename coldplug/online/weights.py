@@ -78,12 +78,13 @@ def fit_weights(moments: Sequence[Moment], *, walk: bool = True) -> Weights:
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         offsets, slopes = weights[:n], weights[n:] * walk
         total = scores + offsets[step] + slopes[step] * near
-        highest = max(float(rest.max()), float(total.max()))
-        grown = np.exp(total - highest)
+        highest = rest.copy()
+        np.maximum.at(highest, owner, total)
+        grown = np.exp(total - highest[owner])
         sums = np.exp(rest - highest) + np.bincount(owner, grown, len(moments))
         share = grown / sums[owner]
         expected = np.r_[np.bincount(step, share, n), np.bincount(step, share * near, n) * walk]
-        value = np.log(sums).sum() - total[chosen].sum() + 0.5 * RIDGE * weights @ weights
+        value = (highest + np.log(sums)).sum() - total[chosen].sum() + 0.5 * RIDGE * weights @ weights
         return float(value), expected - gained * np.r_[np.ones(n), np.full(n, walk)] + RIDGE * weights
 
     found = minimize(loss, np.zeros(2 * n), jac=True, method="L-BFGS-B").x
