@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from coldplug.types import FloatArray, IntArray
 
-STEPS = (1, 2, 4, 8, 16, 32)
+STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
 """Numbers of sessions from which the next weight holds; to an item in none nothing is added."""
 RIDGE = 1.0
-"""Penalty on the squares of all weights, against a loss that is a sum over likes."""
+"""Penalty on the squares of all weights, of nearness in units of its root mean square; the loss is a sum over likes."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ def fit_weights(moments: Sequence[Moment], *, walk: bool = True) -> Weights:
     owner = np.repeat(np.arange(len(moments)), sizes)
     scores = np.concatenate([moment.scores for moment in moments]).astype(np.float64)
     near = np.concatenate([moment.near for moment in moments]).astype(np.float64)
+    unit = float(np.sqrt((near**2).mean())) or 1.0 if len(near) else 1.0
+    near /= unit
     step = np.searchsorted(STEPS, np.concatenate([moment.counts for moment in moments]), side="right") - 1
     rest = np.array([moment.rest for moment in moments])
     starts = np.r_[0, np.cumsum(sizes)[:-1]]
@@ -88,4 +90,4 @@ def fit_weights(moments: Sequence[Moment], *, walk: bool = True) -> Weights:
         return float(value), expected - gained * np.r_[np.ones(n), np.full(n, walk)] + RIDGE * weights
 
     found = minimize(loss, np.zeros(2 * n), jac=True, method="L-BFGS-B").x
-    return Weights(found[:n], found[n:] * walk)
+    return Weights(found[:n], found[n:] * walk / unit)
