@@ -175,6 +175,7 @@ def measured(
     direct, rows = shared_out(learned)
     coarse = Coarse.fit(sampled(vectors, rows, 0), made[:MADE])
     short, best = shortened(vectors, coarse, rows, made[MADE:])
+    coarse = coarse.around(short)
     yield (
         "short space",
         {

@@ -14,7 +14,7 @@ sphere of the radius of the longest, users get a 0 there. Indices that walk a gr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,7 +31,7 @@ _SIZES = (0, 1, 2, 3, 5, 10, 20, 50)
 _ALIKE = 100
 """A made user's likes come from so many items that rank highest for one."""
 _RADIUS = 1.05
-"""Of the longest item sampled: items that come later may be longer, and those beyond it are only scaled to it."""
+"""Of the longest item: those that come later may be longer, and those beyond the sphere stay beyond it."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,16 @@ class Coarse:
         out[:, :-1] = (vectors - self.mean) @ self.item_map
         out[:, -1] = np.sqrt(np.maximum(self.radius**2 - np.einsum("nd,nd->n", out[:, :-1], out[:, :-1]), 0))
         return out
+
+    def around(self, short: FloatArray) -> Coarse:
+        """These maps with a sphere that has room for all of these short vectors, which are moved onto it in place.
+
+        An item outside the sphere would seem farther from every user than it is, and those are the ones with high scores.
+        """
+        squares = np.einsum("nd,nd->n", short[:, :-1], short[:, :-1])
+        radius = max(self.radius, _RADIUS * float(np.sqrt(squares.max(initial=0.0))))
+        short[:, -1] = np.sqrt(radius**2 - squares)
+        return replace(self, radius=radius)
 
     def user(self, vector: FloatArray) -> FloatArray:
         """(width + 1,) float32 of the sphere's radius; which items are nearest does not depend on it."""

@@ -152,6 +152,24 @@ def test_a_bad_index_shows_in_the_recall_that_was_measured() -> None:
     assert replace(found, coarse=turned).measured(users, best) < 0.9
 
 
+def test_items_longer_than_all_that_were_sampled_are_found() -> None:
+    rng = np.random.default_rng(3)
+    items = rng.standard_normal((400, 12)).astype(np.float32)
+    users = rng.standard_normal((50, 12)).astype(np.float32)
+    sampled = Coarse.fit(items, users, 12)
+    longer = np.concatenate([items, 3 * items[:20]])
+    beyond = sampled.items(longer)
+    room = sampled.around(short := beyond.copy())
+    np.testing.assert_allclose(np.linalg.norm(short, axis=1), room.radius, rtol=1e-5)
+    lost = 0
+    for user in users:
+        best = set(np.argsort(-(longer @ user))[:10].tolist())
+        near = np.argsort(((short - room.user(user)) ** 2).sum(1))[:10]
+        assert set(near.tolist()) == best
+        lost += len(best - set(np.argsort(((beyond - sampled.user(user)) ** 2).sum(1))[:10].tolist()))
+    assert lost > 50, "without room for them the longest items are missed"
+
+
 def test_the_short_space_keeps_the_order_of_scores() -> None:
     rng = np.random.default_rng(0)
     items = rng.standard_normal((500, 12)).astype(np.float32)
