@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from coldplug.types import FloatArray, IntArray
 
-STEPS = (1, 2, 4, 8, 16, 32, 64, 128)
+STEPS = (1, 2, 4, 8, 16, 32)
 """Numbers of sessions from which the next weight holds; to an item in none nothing is added."""
 RIDGE = 1.0
 """Penalty on the squares of all weights, of nearness in units of its root mean square; the loss is a sum over likes."""
