@@ -117,7 +117,7 @@ def test_no_facts_is_an_answer() -> None:
 
 def test_short_items_share_a_call_long_ones_do_not() -> None:
     _, short, _ = ask(themes_of, *films(25))
-    assert [len(request.items) for request in short] == [12, 12, 1]
+    assert sorted(len(request.items) for request in short) == [1, 12, 12], "they may arrive in any order"
     _, middling, _ = ask(themes_of, *films(9, words=200), concurrency=1)
     assert [len(request.items) for request in middling] == [4, 4, 1]
     _, long, _ = ask(themes_of, *films(3, words=2000))
