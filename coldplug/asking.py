@@ -30,6 +30,8 @@ def ids_of(given: Collection[str], name: str) -> list[str]:
         raise UserError(
             f"{name} is a {type(given).__name__}: {given!r}"[:200], mend="pass a list of item ids"
         )
+    if set(map(type, given)) <= {str}:
+        return list(given)
     ids = [str(item) if isinstance(item, int | np.integer) else item for item in given]
     for item in ids:
         if not isinstance(item, str):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +106,17 @@ class Catalogue:
         _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
         return np.asarray(counts[place], np.int64)
 
+    def numbers_of(self, item_ids: Sequence[str]) -> IntArray:
+        """(n,) numbers of items, -1 where an id is of none."""
+        return np.fromiter(map(self.numbers.get, item_ids, repeat(-1)), np.int64, len(item_ids))
+
     def find(self, item_ids: Sequence[str]) -> IntArray:
         """(n,) numbers of items.
 
         Raises:
             UnknownItemError: some ids are of no item; it names up to ten of them.
         """
-        found = np.array([self.numbers.get(item, -1) for item in item_ids], np.int64)
+        found = self.numbers_of(item_ids)
         if (found < 0).any():
             raise UnknownItemError([item for item, number in zip(item_ids, found, strict=True) if number < 0])
         return found

@@ -113,15 +113,15 @@ class Plug:
                 )
         ids = ids_of(item_ids, "item_ids")
         out = np.full((len(users), len(ids)), np.nan, np.float32)
-        known = np.array([item in catalogue.numbers for item in ids], np.bool_)
+        numbers = catalogue.numbers_of(ids)
+        known = numbers >= 0
         if unknown not in ("raise", "nan"):
             raise UserError(f"unknown={unknown!r}", mend='pass "raise" or "nan"')
         if not known.all() and unknown == "raise":
             raise UnknownItemError([item for item, is_known in zip(ids, known, strict=True) if not is_known])
-        numbers = catalogue.find([item for item, is_known in zip(ids, known, strict=True) if is_known])
         queries = [query_of(attrs, support, catalogue, unknown) for attrs, support in users]
-        if queries and len(numbers):
-            out[:, known] = self._learner.score(queries, numbers)
+        if queries and known.any():
+            out[:, known] = self._learner.score(queries, numbers[known])
         return out
 
     def item_vectors(self) -> tuple[list[str], FloatArray]:
