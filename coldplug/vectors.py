@@ -63,8 +63,8 @@ def vectors_of(learner: TrainableLearner) -> Vectors:
 class PosteriorVectors:
     """The posterior's score of an item j, as `users.py` there has it, in two blocks, one for each kind of items:
 
-        an anchor   [r_j, e_j, z_j, b_j, 1, 0 ...]         user   [w1 m + w4 l + w5 l32,  w2 u,  w6 a,  w3, w7,
-        a new item  [0 ..., r_j, q_j, e_j, z_j, b_j, 1]            w1'm,  w4'l + w5'l32,  w2'u,  w6'a,  w3', w7']
+        an anchor   [r_j, e_j, z_j, b_j, 1, 0 ...]       user   [w1 m + w7 n + w4 l + w5 l32,  w2 u,  w6 a,  w3, w8,
+        a new item  [0 ..., r_j, q_j, e_j, z_j, b_j, 1]          w1'm + w7'n,  w4'l + w5'l32,  w2'u,  w6'a,  w3', w8']
 
     An anchor's likings q are the first of its rows r, so that their parts are one. The two kinds of items have weights w
     and w' of their own, whose ratios change with the size of the support, so that the blocks cannot share their columns.
@@ -105,10 +105,13 @@ class PosteriorVectors:
             anchor, new = learner.blend.at(user.support_size)
             expected, likes, own = user.expected[0], user.likes[0], user.user[0]
             linked = user.linked[0]
-            known = anchor[0] * expected
+            near = user.near[0]
+            known, told = anchor[0] * expected, new[0] * expected
+            known[: len(near)] += anchor[6] * near
+            told[: len(near)] += new[6] * near
             known[: len(likes)] += _liked(anchor, likes)
-            parts = [known, anchor[1] * own, anchor[5] * linked, anchor[[2, 6]]]
-            parts += [new[0] * expected, _liked(new, likes), new[1] * own, new[5] * linked, new[[2, 6]]]
+            parts = [known, anchor[1] * own, anchor[5] * linked, anchor[[2, 7]]]
+            parts += [told, _liked(new, likes), new[1] * own, new[5] * linked, new[[2, 7]]]
             np.concatenate(parts, out=out[row])
         return out
 

@@ -9,8 +9,9 @@ import pytest
 from scipy import sparse
 
 from coldplug.evaluate.metrics import accuracy
+from coldplug.learn.posterior import blend
 from coldplug.learn.posterior import features as graph_features
-from coldplug.learn.posterior.blend import PARTS, SIZES, Blend, climb, mean_ndcg
+from coldplug.learn.posterior.blend import PARTS, SIZES, Blend, better, climb, ideal_gains, list_ndcg
 from coldplug.learn.posterior.episodes import UserModel
 from coldplug.learn.posterior.features import ItemFeatures
 from coldplug.learn.posterior.moments import Basis, Moments, mixing, principal_directions, solve
@@ -306,45 +307,78 @@ def test_items_of_which_nothing_is_known_are_all_alike() -> None:
 
 
 def made_parts(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Parts of scores of which the third says what is liked, and the others nothing."""
+    """Parts of the scores of 30 users' two lists, of which the third says what is liked, and the others nothing."""
     rng = np.random.default_rng(seed)
-    parts = rng.standard_normal((30, 40, len(PARTS))).astype(np.float32)
-    liked = parts[:, :, 2] + 0.3 * rng.standard_normal((30, 40)) > 1
-    ranked = rng.random((30, 40)) < 0.8
+    parts = rng.standard_normal((30, 2, 40, len(PARTS))).astype(np.float32)
+    liked = parts[..., 2] + 0.3 * rng.standard_normal((30, 2, 40)) > 1
+    ranked = rng.random((30, 2, 40)) < 0.8
     return parts, liked, ranked
+
+
+def mean(parts: np.ndarray, weights: np.ndarray, liked: np.ndarray, ranked: np.ndarray) -> float:
+    return float(np.nanmean(list_ndcg(parts @ weights, liked, ranked, ideal_gains(liked & ranked))))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_climbing_never_lowers_the_ndcg_and_finds_the_part_that_counts(seed: int) -> None:
-    parts, liked, ranked = made_parts(seed)
-    start = np.array([4, 1, 0.2, 0, 0, 0, 0], np.float32)
-    found = climb(parts, liked, ranked, start, (0, 1, 2, 3))
-    before, after = (mean_ndcg(parts @ weights, liked, ranked) for weights in (start, found))
-    assert after > before + 0.1
+    made = made_parts(seed)
+    start = np.array([4, 1, 0.2, *[0] * (len(PARTS) - 3)], np.float32)
+    found = climb(*made, start, (0, 1, 2, 3), 2.0)
+    assert mean(made[0], found, *made[1:]) > mean(made[0], start, *made[1:]) + 0.1
     assert found[2] / abs(found[0]) > start[2] / start[0]
     assert found[4] == start[4]
-    stuck = climb(parts, liked, ranked, found, (0, 1, 2, 3))
-    assert mean_ndcg(parts @ stuck, liked, ranked) >= after - 1e-9
+    stuck = climb(*made, found, (0, 1, 2, 3), 2.0)
+    assert mean(made[0], stuck, *made[1:]) >= mean(made[0], found, *made[1:]) - 1e-9
 
 
-def test_climbing_on_noise_stays_where_it_is_or_gains() -> None:
-    rng = np.random.default_rng(9)
-    parts = rng.standard_normal((12, 15, len(PARTS))).astype(np.float32)
-    liked, ranked = rng.random((12, 15)) < 0.2, np.ones((12, 15), bool)
-    start = Blend.start().anchor[0]
-    found = climb(parts, liked, ranked, start, (0, 2))
-    assert mean_ndcg(parts @ found, liked, ranked) >= mean_ndcg(parts @ start, liked, ranked) - 1e-9
-    none = np.zeros_like(liked)
-    np.testing.assert_array_equal(climb(parts, none, ranked, start, (0, 2)), start)
+def test_noise_moves_no_weight() -> None:
+    start = Blend.start().anchor[4]
+    moved = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        parts = rng.standard_normal((25, 1, 15, len(PARTS))).astype(np.float32)
+        liked, ranked = rng.random((25, 1, 15)) < 0.2, np.ones((25, 1, 15), bool)
+        moved += bool((climb(parts, liked, ranked, start, (0,), 2.0) != start).any())
+        np.testing.assert_array_equal(climb(parts, np.zeros_like(liked), ranked, start, (0, 2), 2.0), start)
+    assert moved <= 6, "four steps are tried, each with a chance of one in forty"
+
+
+def test_a_gain_that_users_disagree_about_is_none() -> None:
+    before = np.zeros((50, 1))
+    assert better(before + 0.01, before, 2)
+    assert not better(before, before, 2)
+    assert not better(before - 0.01, before, 2)
+    assert not better(np.where(np.arange(50)[:, None] % 2, 0.5, -0.48), before, 2)
+    assert not better(np.full((50, 1), np.nan), before, 2)
+    assert not better(before[:1] + 1, before[:1], 2)
+
+
+def test_lists_of_one_user_are_one_opinion() -> None:
+    gains = np.random.default_rng(0).standard_normal((12, 1)) * 0.1 + 0.03
+    nothing = np.zeros((12, 1))
+    assert better(gains, nothing, 1) == better(np.repeat(gains, 9, 1), np.repeat(nothing, 9, 1), 1)
+
+
+def test_a_long_list_is_cut_to_what_may_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, start = made_parts(4), np.array([1, 1, 1, *[0] * (len(PARTS) - 3)], np.float32)
+    whole = climb(*made, start, (0, 1, 2), 2.0)
+    monkeypatch.setattr(blend, "_LOOKED_AT", 30)
+    cut = climb(*made, start, (0, 1, 2), 2.0)
+    np.testing.assert_allclose(cut / cut[2], whole / whole[2], rtol=1e-5)
 
 
 @pytest.mark.parametrize("n_items", [40, 11, 10, 6])
-def test_mean_ndcg_is_that_of_the_evaluation(n_items: int) -> None:
+def test_ndcg_of_lists_is_that_of_the_evaluation(n_items: int) -> None:
     rng = np.random.default_rng(n_items)
-    scores = rng.permuted(np.tile(np.arange(n_items, dtype=np.float32), (25, 1)), axis=1)
-    liked, ranked = rng.random((25, n_items)) < 0.3, rng.random((25, n_items)) < 0.9
-    wanted = np.nanmean(accuracy(scores, liked, ~ranked).ndcg)
-    assert mean_ndcg(scores, liked, ranked) == pytest.approx(float(wanted), abs=1e-6)
+    scores = rng.permuted(np.tile(np.arange(n_items, dtype=np.float32), (24, 1)), axis=1)
+    liked, ranked = rng.random((24, n_items)) < 0.3, rng.random((24, n_items)) < 0.9
+    wanted = accuracy(scores, liked, ~ranked).ndcg
+    ideal = ideal_gains(liked & ranked)
+    np.testing.assert_allclose(list_ndcg(scores, liked, ranked, ideal), wanted, atol=1e-6)
+    shape = (8, 3, n_items)
+    cut = (array.reshape(shape) for array in (scores, liked, ranked))
+    found = list_ndcg(*cut, ideal.reshape(shape[:2]))
+    np.testing.assert_allclose(found.ravel(), wanted, atol=1e-6)
 
 
 def test_the_blend_is_interpolated_between_its_sizes() -> None:
@@ -354,7 +388,8 @@ def test_the_blend_is_interpolated_between_its_sizes() -> None:
     assert blend.at(10**6)[0][0] == len(SIZES) - 1
     between = [float(blend.at(k)[0][0]) for k in range(120)]
     assert between == sorted(between)
-    assert blend.at(4)[1].tolist() == blend.new[0].tolist()
+    kept = [part for part in range(len(PARTS)) if PARTS[part] != "neighbours"]
+    assert blend.at(4)[1][kept].tolist() == blend.new[0][kept].tolist()
 
 
 def test_grades_rise_with_the_rating() -> None:

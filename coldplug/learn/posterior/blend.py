@@ -1,16 +1,16 @@
 """How much each part of the score counts, by support size, for items that were learned from and for items that were not.
 
-The parts of a score are inner products of a user's vectors with an item's. Their weights are chosen on held-out users, for
+The parts of a score are inner products of a user's vectors with an item's. Their weights are checked on held-out users, for
 whom a fifth of the items stand in for new ones, with the vectors predicted from the others: by coordinate ascent on the
-NDCG of each kind of items, then by a scale and an offset that maximise the likelihood of both kinds together, so that the
-scores of known and new items can be compared.
+NDCG of each kind of items, from weights that did well elsewhere, which a step leaves only where the users agree that it
+is better. Then a scale for each kind and an offset maximise the likelihood of both kinds together, and the offset moves on
+to where one list of both is best, so that the scores of known and new items can be compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,25 +26,36 @@ PARTS = (
     "likes, fine",
     "likes, coarse",
     "association",
+    "neighbours",
     "offset",
 )
 """The parts of a score, in the order of the weights' last axis."""
 COARSE = 32
 """Leading directions of the profile basis that make up the coarse view of a user's likes."""
-_START_ANCHOR = np.array([8.0, 1.0, 1.0, 0.0, 0.0, 0.6, 0.0], np.float32)
-_START_NEW = np.array([4.0, 0.2, 0.2, 4.0, 8.0, 0.0, 0.0], np.float32)
-_FREE_ANCHOR = (0, 2, 5)
+_START_ANCHOR = np.array([8.0, 1.0, 1.0, 0.0, 0.0, 0.6, 6.0, 0.0], np.float32)
+_START_NEW = np.array([4.0, 0.1, 0.2, 8.0, 8.0, 0.0, 1.0, 0.0], np.float32)
+_NEIGHBOURS = 6
+"""The part that takes several likes to tell anything: it begins at (k - 1) / (k + 2) of its weight."""
+_FREE_ANCHOR = (0, 2, 5, 6)
 """An anchor's own vector has its features in it already, so likes count only for new items."""
-_FREE_NEW = (1, 2, 3, 4, 5)
+_FREE_NEW = (1, 2, 3, 4, 5, 6)
 _FACTORS = (0.5, 2.0, 0.71, 1.41)
 _SEED_WEIGHT = 0.1
 """What a weight of 0 is raised to when it is tried."""
 _SCALED = 300
 """Users that the scales are fitted to; three numbers need no more."""
 _ROUNDS = 3
-_GAIN = 5e-4
+_SURE_ANCHOR, _SURE_NEW = 2.0, 1.0
+"""Standard errors of the mean over users by which a step has to gain. What the facts of new items are worth differs more
+from one dataset to the next."""
+_LOOKED_AT = 300
+"""Items of a list, the best at the start, that the weights are climbed with."""
+_DEPTH = 10
+_DISCOUNT = 1 / np.log2(np.arange(_DEPTH) + 2)
 _MOST = 3.0
 """Bound of a logarithm of a scale."""
+_OFFSETS = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, -2.0, -3.0)
+"""Steps from the likeliest offset that are tried."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,11 @@ class Blend:
     @classmethod
     def start(cls) -> Blend:
         """The weights to begin from, and to stay with where there is nothing to learn them from."""
-        return cls(np.tile(_START_ANCHOR, (len(SIZES), 1)), np.tile(_START_NEW, (len(SIZES), 1)))
+        anchor, new = (np.tile(start, (len(SIZES), 1)) for start in (_START_ANCHOR, _START_NEW))
+        sizes = np.array(SIZES, np.float32)
+        for weights in (anchor, new):
+            weights[:, _NEIGHBOURS] *= np.maximum(sizes - 1, 0) / (sizes + 2)
+        return cls(anchor, new)
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,7 @@ class Episodes:
 
 
 def fit_weights(
-    episodes: Episodes, folds: Sequence[IntArray], before: tuple[FloatArray, FloatArray]
+    episodes: Episodes, folds: Sequence[IntArray], start: tuple[FloatArray, FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
     """Weights of one support size: first the order within each kind of items, then the two kinds on one scale.
 
@@ -91,20 +106,15 @@ def fit_weights(
         episodes: of the support size.
         folds: the items that stand in for new ones together; a user ranks each fold by itself, so that there are as many
             to choose from as there would be.
-        before: where to start: of anchors, of new items.
+        start: where to start: of anchors, of new items.
     """
     liked, allowed = episodes.targets > 0, episodes.allowed
-    anchor = climb(episodes.known, liked, allowed, before[0], _FREE_ANCHOR)
+    one_list = episodes.known[:, None], liked[:, None], allowed[:, None]
+    anchor = climb(*one_list, start[0], _FREE_ANCHOR, _SURE_ANCHOR)
     size = min(map(len, folds))
     together = np.stack([fold[:size] for fold in folds])
-
-    def a_fold_a_row(of_users: NDArray[Any]) -> NDArray[Any]:
-        found = of_users[:, together]
-        return found.reshape(-1, size, *found.shape[3:])
-
-    fresh = climb(
-        a_fold_a_row(episodes.new), a_fold_a_row(liked), a_fold_a_row(allowed), before[1], _FREE_NEW
-    )
+    lists = episodes.new[:, together], liked[:, together], allowed[:, together]
+    fresh = climb(*lists, start[1], _FREE_NEW, _SURE_NEW)
     few = Episodes(
         episodes.known[:_SCALED], episodes.new[:_SCALED], episodes.targets[:_SCALED], allowed[:_SCALED]
     )
@@ -120,44 +130,68 @@ def climb(
     ranked: NDArray[np.bool_],
     start: FloatArray,
     free: tuple[int, ...],
+    sure: float,
 ) -> FloatArray:
-    """Coordinate ascent on the mean NDCG@10 of the ranked items, one part's weight at a time.
+    """Coordinate ascent on the mean NDCG@10 of each user's lists, one part's weight at a time.
 
-    A step counts only if it gains more than noise would: weights stay where they are on data too small to tell.
+    A step counts only if it gains more than chance would: weights stay where they are on data too small to tell.
+
+    Args:
+        parts: (n_users, n_lists, n_items, len(start)) the parts of the scores.
+        liked: (n_users, n_lists, n_items), as is `ranked`, True where an item may be in the list.
+        start: weights to begin with.
+        free: parts whose weights may change.
+        sure: standard errors by which a step has to gain.
     """
     weights = start.copy()
     scores = parts @ weights
-    best = mean_ndcg(scores, liked, ranked)
+    ideal = ideal_gains(liked & ranked)
+    if scores.shape[-1] > _LOOKED_AT:
+        shown = np.where(ranked, scores, -np.inf)
+        top = np.argpartition(-shown, _LOOKED_AT, axis=-1)[..., :_LOOKED_AT]
+        scores, liked, ranked = (np.take_along_axis(each, top, -1) for each in (scores, liked, ranked))
+        parts = np.take_along_axis(parts, top[..., None], -2)
+    best = list_ndcg(scores, liked, ranked, ideal)
     for _ in range(_ROUNDS):
         moved = False
         for part in free:
             for factor in _FACTORS:
-                tried = weights.copy()
-                tried[part] = weights[part] * factor if weights[part] else _SEED_WEIGHT
-                found = mean_ndcg(scores + (tried[part] - weights[part]) * parts[:, :, part], liked, ranked)
-                if found > best + _GAIN:
-                    best, moved = found, True
-                    scores = scores + (tried[part] - weights[part]) * parts[:, :, part]
-                    weights = tried
+                to = weights[part] * factor if weights[part] else np.float32(_SEED_WEIGHT)
+                tried = scores + (to - weights[part]) * parts[..., part]
+                found = list_ndcg(tried, liked, ranked, ideal)
+                if better(found, best, sure):
+                    weights[part], scores, best, moved = to, tried, found, True
         if not moved:
             break
     return weights
 
 
-def mean_ndcg(
-    scores: FloatArray, liked: NDArray[np.bool_], ranked: NDArray[np.bool_], depth: int = 10
-) -> float:
-    """Mean NDCG@10 with binary gain over the users who like some of the ranked items; ties in any order."""
+def better(found: FloatArray, before: FloatArray, sure: float) -> bool:
+    """Whether (n_users, n_lists) figures, some of them nan, are above others by so many standard errors over users."""
+    told = ~np.isnan(found)
+    gains = np.where(told, found - before, 0).sum(1)[told.any(1)] / told.sum(1)[told.any(1)]
+    if len(gains) < 2:
+        return False
+    return bool(gains.mean() > sure * gains.std(ddof=1) / np.sqrt(len(gains)))
+
+
+def list_ndcg(
+    scores: FloatArray, liked: NDArray[np.bool_], ranked: NDArray[np.bool_], ideal: FloatArray
+) -> FloatArray:
+    """NDCG@10 with binary gain of lists along the last axis; `ideal` is the best gain there can be; ties in any order."""
     shown = np.where(ranked, scores, -np.inf)
     relevant = liked & ranked
-    depth = min(depth, scores.shape[1])
-    top = np.argpartition(-shown, depth - 1, axis=1)[:, :depth]
-    top = np.take_along_axis(top, np.argsort(-np.take_along_axis(shown, top, 1), axis=1, kind="stable"), 1)
-    discount = 1 / np.log2(np.arange(depth) + 2)
-    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(relevant.sum(1), depth)]
-    gained = (np.take_along_axis(relevant, top, 1) * discount).sum(1)
-    counted = ideal > 0
-    return float((gained[counted] / ideal[counted]).mean()) if counted.any() else 0.0
+    depth = min(_DEPTH, scores.shape[-1])
+    top = np.argpartition(-shown, depth - 1, axis=-1)[..., :depth]
+    order = np.argsort(-np.take_along_axis(shown, top, -1), axis=-1, kind="stable")
+    top = np.take_along_axis(top, order, -1)
+    return np.asarray((np.take_along_axis(relevant, top, -1) * _DISCOUNT[:depth]).sum(-1) / ideal)
+
+
+def ideal_gains(relevant: NDArray[np.bool_]) -> FloatArray:
+    """The discounted gain of lists along the last axis with all that is relevant first; nan where nothing is."""
+    best = np.concatenate([[np.nan], np.cumsum(_DISCOUNT)])
+    return np.asarray(best[np.minimum(relevant.sum(-1), _DEPTH)])
 
 
 def on_one_scale(
@@ -165,7 +199,8 @@ def on_one_scale(
 ) -> tuple[FloatArray, FloatArray]:
     """Scale both kinds of scores and set the offset of the new, by the multinomial likelihood of the query sets.
 
-    Neither changes the order within a kind; both decide how a new item stands against a known one.
+    Neither changes the order within a kind; both decide how a new item stands against a known one. The likelihood is of
+    all items, a list shows few of them: so the offset is tried on either side, by the NDCG of one list of both kinds.
     `is_new` (n_users, n_items) tells which items stand in for new ones.
     """
     import torch
@@ -194,6 +229,12 @@ def on_one_scale(
     found = np.nan_to_num(free.detach().numpy(), posinf=0.0, neginf=0.0)
     known_scale, new_scale = np.clip(found[:2], -_MOST, _MOST)
     offset = found[2]
-    fresh = fresh * np.exp(new_scale)
-    fresh[-1] += offset
-    return (anchor * np.exp(known_scale)).astype(np.float32), fresh.astype(np.float32)
+    anchor, fresh = anchor * np.exp(known_scale), fresh * np.exp(new_scale)
+    scores = np.where(is_new, episodes.new @ fresh, episodes.known @ anchor)
+    ideal = ideal_gains((targets > 0) & episodes.allowed)
+    ndcg = [
+        np.nanmean(list_ndcg(scores + (offset + step) * is_new, targets > 0, episodes.allowed, ideal))
+        for step in _OFFSETS
+    ]
+    fresh[-1] += offset + _OFFSETS[int(np.argmax(ndcg))]
+    return anchor.astype(np.float32), fresh.astype(np.float32)

@@ -22,6 +22,7 @@ from coldplug.learn.posterior.features import (
 )
 from coldplug.learn.posterior.memory import Fisher, Precisions
 from coldplug.learn.posterior.moments import Moments
+from coldplug.learn.posterior.neighbours import Neighbours
 from coldplug.learn.posterior.newcomers import NewcomerFit, Newcomers
 from coldplug.learn.posterior.profiles import RatingScale
 from coldplug.learn.posterior.settings import PosteriorSettings
@@ -46,6 +47,7 @@ class Posterior:
     encoder: AttributeEncoder
     moments: Moments
     model: UserModel
+    neighbours: Neighbours
     items: ItemVectors
     blend: Blend
     vocabulary: Vocabulary
@@ -102,6 +104,7 @@ class Posterior:
             side.encoder,
             side.moments,
             side.model,
+            side.neighbours,
             items,
             blend,
             vocabulary,
@@ -125,6 +128,7 @@ class Posterior:
         return user_vectors(
             self.moments,
             self.model,
+            self.neighbours,
             self.items,
             encoded,
             query.items,
@@ -154,6 +158,7 @@ class Posterior:
         bare = user_vectors(
             self.moments,
             self.model,
+            self.neighbours,
             self.items,
             encoded,
             np.empty(0, np.int64),

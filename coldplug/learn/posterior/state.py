@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from coldplug.learn.posterior.features import ItemFeatures, Vocabulary
 from coldplug.learn.posterior.learner import Posterior
 from coldplug.learn.posterior.memory import Fisher, Precisions
 from coldplug.learn.posterior.moments import Moments
+from coldplug.learn.posterior.neighbours import Neighbours
 from coldplug.learn.posterior.newcomers import Newcomers
 from coldplug.learn.posterior.profiles import RatingScale
 from coldplug.learn.posterior.relevance import Relevance
@@ -27,6 +29,7 @@ Arrays = dict[str, NDArray[Any]]
 _GROUPS: tuple[tuple[str, type, tuple[str, ...]], ...] = (
     ("moments", Moments, ("keys", "prior", "bridge", "analysis")),
     ("model", UserModel, ("prior", "noise", "observed")),
+    ("neighbours", Neighbours, tuple(field.name for field in fields(Neighbours))),
     ("items", ItemVectors, ("values", "keys", "bias", "rows", "likings", "links", "column")),
     ("blend", Blend, ("anchor", "new")),
     ("precisions", Precisions, ("sizes", "rest", "directions", "penalty")),
@@ -92,6 +95,7 @@ def from_state(
             AttributeEncoder.from_state(meta["attributes"]),
             groups["moments"],
             groups["model"],
+            groups["neighbours"],
             groups["items"],
             groups["blend"],
             vocabulary,

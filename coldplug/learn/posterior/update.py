@@ -3,7 +3,7 @@
 The closed-form half solves once more, with the old precision and the old weights' share of the right-hand side added to
 what the new users say. The trained half goes on with its episodes, of new users only, under the quadratic penalty. The
 basis, the associations, the relevances and the blend stay. Vectors that are predicted from facts move along with those
-they were predicted from.
+they were predicted from. The new users join the neighbours, and where those become too many the oldest go.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ def update(learner: Posterior, data: TrainingData, *, seed: int, note: Callable[
     learner.items, learner.newcomers = followed(items, learner.newcomers, anchors, before.vectors, vectors)
     learner.encoder, learner.moments, learner.model = grown.encoder, moments, model
     learner.precisions, learner.fisher = precisions, before.fisher.plus(fisher)
+    learner.neighbours = learner.neighbours.joined(profiles, model, vectors, items.likings[anchors])
 
 
 def widened(learner: Posterior, grown: Extended, anchors: IntArray) -> Learned:

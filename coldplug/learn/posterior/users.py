@@ -10,6 +10,7 @@ import numpy as np
 from coldplug.learn.posterior.blend import COARSE, PARTS, Blend
 from coldplug.learn.posterior.episodes import UserModel
 from coldplug.learn.posterior.moments import SIZES, Moments, mixing
+from coldplug.learn.posterior.neighbours import Neighbours
 from coldplug.types import FloatArray, IntArray
 
 
@@ -49,14 +50,15 @@ class UserVectors:
     """One user: the prior parts, and the parts that each support item added, which sum to the posterior.
 
     `expected` (1 + k, width): the expected profile; `user` (1 + k, dim): the user vector; `likes` (1 + k, rank): the
-    profile of the support itself; `linked` (1 + k, LINKS): its associations. Row 0 is the prior, all 0 in the last two; row
-    s is the s-th support item.
+    profile of the support itself; `linked` (1 + k, LINKS): its associations; `near` (1 + k, WIDTH): the mean profile of
+    the likeliest neighbours. Row 0 is the prior, all 0 in likes and linked; row s is the s-th support item.
     """
 
     expected: FloatArray
     user: FloatArray
     likes: FloatArray
     linked: FloatArray
+    near: FloatArray
     support_size: int
 
     def total(self) -> UserVectors:
@@ -66,6 +68,7 @@ class UserVectors:
             self.user.sum(0)[None],
             self.likes.sum(0)[None],
             self.linked.sum(0)[None],
+            self.near.sum(0)[None],
             self.support_size,
         )
 
@@ -80,13 +83,15 @@ class UserVectors:
             picked = chosen[mine]
             part = (weights[0] * self.expected) @ items.rows[picked].T
             part += (weights[1] * self.user) @ items.values[picked].T
-            part[0] += weights[2] * items.bias[picked] + weights[6]
+            part[0] += weights[2] * items.bias[picked] + weights[7]
             if weights[3] or weights[4]:
                 likes = weights[3] * self.likes
                 likes[:, :COARSE] += weights[4] * self.likes[:, :COARSE]
                 part += likes @ items.likings[picked].T
             if weights[5]:
                 part += (weights[5] * self.linked) @ items.links[picked].T
+            if weights[6]:
+                part += (weights[6] * self.near) @ items.rows[picked, : self.near.shape[1]].T
             out[:, mine] = part
         return out
 
@@ -102,13 +107,16 @@ def score_parts(users: Sequence[UserVectors], items: ItemVectors) -> FloatArray:
     out[:, :, 3] = likes @ items.likings.T
     out[:, :, 4] = likes[:, :COARSE] @ items.likings[:, :COARSE].T
     out[:, :, 5] = np.concatenate([user.linked for user in users]) @ items.links.T
-    out[:, :, 6] = 1.0
+    near = np.concatenate([user.near for user in users])
+    out[:, :, 6] = near @ items.rows[:, : near.shape[1]].T
+    out[:, :, 7] = 1.0
     return out
 
 
 def user_vectors(
     moments: Moments,
     model: UserModel,
+    neighbours: Neighbours,
     items: ItemVectors,
     attributes: FloatArray,
     support: IntArray,
@@ -145,4 +153,8 @@ def user_vectors(
     linked = np.zeros((1 + len(support), items.links.shape[1]), np.float32)
     # Support items are not independent: over their root, so that a long support does not drown the rest.
     linked[1:] = liked[:, None] * items.links[support] / np.sqrt(np.float32(max(k, 1)))
-    return UserVectors(expected, user, likes, linked, k)
+    telling = (items.column[support] >= 0) & (liked > 0)
+    met = support[telling]
+    near = np.zeros((1 + len(support), neighbours.profiles.shape[1]), np.float32)
+    near[np.concatenate([[True], telling])] = neighbours.mean_profile(items.column[met], items.values[met])
+    return UserVectors(expected, user, likes, linked, near, k)

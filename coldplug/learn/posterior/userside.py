@@ -13,6 +13,7 @@ from coldplug.learn.posterior.association import associations
 from coldplug.learn.posterior.episodes import AnchorVectors, UserModel, train_user_model
 from coldplug.learn.posterior.memory import Fisher, Precisions, Solved, fisher_of
 from coldplug.learn.posterior.moments import Basis, Moments, Remember, hits, solve
+from coldplug.learn.posterior.neighbours import Neighbours
 from coldplug.learn.posterior.profiles import Profiles, RatingScale
 from coldplug.learn.posterior.settings import PosteriorSettings
 from coldplug.types import FloatArray, IntArray, TrainingData
@@ -46,6 +47,7 @@ class UserSide:
     model: UserModel
     vectors: AnchorVectors
     links: FloatArray
+    neighbours: Neighbours
     precisions: Precisions
     fisher: Fisher
     held_out: IntArray
@@ -53,6 +55,7 @@ class UserSide:
     held_model: UserModel
     held_vectors: AnchorVectors
     held_links: FloatArray
+    held_neighbours: Neighbours
 
 
 _last: tuple[weakref.ref[object], tuple[object, ...], UserSide] | None = None
@@ -131,6 +134,7 @@ def _fit(data: TrainingData, settings: PosteriorSettings, seed: int, note: Calla
     all_moments = moments(everyone, ridge, lambda *told: solved.append(Solved.of(*told)))
     all_model, vectors = model(everyone)
     precisions = Precisions.of(solved, all_moments.prior.shape[1] + profiles.shape[1])
+    near = Neighbours.of(profiles, all_model, vectors, basis.plain, seed)
     fisher = fisher_of(profiles, attributes, all_model, vectors, passes=_FISHER_PASSES, seed=seed)
     return UserSide(
         scale,
@@ -144,10 +148,12 @@ def _fit(data: TrainingData, settings: PosteriorSettings, seed: int, note: Calla
         all_model,
         vectors,
         associations(profiles),
+        near,
         precisions,
         fisher,
         held_out,
         held_moments,
         *held_model,
         associations(part),
+        Neighbours.of(part, *held_model, basis.plain, seed),
     )

@@ -21,7 +21,7 @@ _LEAST_USERS = 10
 
 
 def fit_blend(side: UserSide, folds: Sequence[IntArray], predicted: ItemVectors, seed: int) -> Blend:
-    """Weights of the parts of a score, one size after another.
+    """Weights of the parts of a score, each size by itself.
 
     Args:
         side: of the users; its held-out moments and vectors are those that are weighed.
@@ -31,12 +31,13 @@ def fit_blend(side: UserSide, folds: Sequence[IntArray], predicted: ItemVectors,
     blend = Blend.start()
     rng = np.random.default_rng(seed)
     most = int(np.clip(_CELLS // side.profiles.shape[1], 20, _USERS))
-    before = (blend.anchor[0], blend.new[0])
     for place, size in enumerate(SIZES):
         drawn = _episodes(side, predicted, rng.permutation(side.held_out)[:most], size, rng)
+        start = blend.anchor[place], blend.new[place]
         if drawn is not None:
-            before = fit_weights(drawn, folds, before)
-        blend.anchor[place], blend.new[place] = before
+            blend.anchor[place], blend.new[place] = fit_weights(drawn, folds, start)
+        elif place:  # too few have so many likes: as with fewer, so that the scale is one that was fitted
+            blend.anchor[place], blend.new[place] = blend.anchor[place - 1], blend.new[place - 1]
     return blend
 
 
@@ -59,6 +60,7 @@ def _episodes(
         adapted = user_vectors(
             side.held_moments,
             side.held_model,
+            side.held_neighbours,
             own,
             side.attributes[row],
             support,
