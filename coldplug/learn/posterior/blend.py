@@ -149,7 +149,8 @@ def climb(
     if scores.shape[-1] > _LOOKED_AT:
         shown = np.where(ranked, scores, -np.inf)
         top = np.argpartition(-shown, _LOOKED_AT, axis=-1)[..., :_LOOKED_AT]
-        scores, liked, ranked = (np.take_along_axis(each, top, -1) for each in (scores, liked, ranked))
+        scores = np.take_along_axis(scores, top, -1)
+        liked, ranked = np.take_along_axis(liked, top, -1), np.take_along_axis(ranked, top, -1)
         parts = np.take_along_axis(parts, top[..., None], -2)
     best = list_ndcg(scores, liked, ranked, ideal)
     for _ in range(_ROUNDS):
