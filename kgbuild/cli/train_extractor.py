@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     "--epochs", type=click.IntRange(min=1), help="Passes over the items at most.  [default: by items]"
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed gives another extractor.")
+@click.option(
+    "--networks",
+    type=click.IntRange(min=1, max=5),
+    default=1,
+    show_default=True,
+    help="Networks whose answers are averaged: better answers; each takes its time to train and to read with.",
+)
 @click.option("--small", is_flag=True, help="Train small additions to the encoder: a folder of 3 MB, not 22.")
 @console_options
 def train_extractor(
@@ -39,6 +46,7 @@ def train_extractor(
     schema: Path | None,
     epochs: int | None,
     seed: int,
+    networks: int,
     small: bool,
     console: Console,
 ) -> None:
@@ -52,7 +60,9 @@ def train_extractor(
     from kgbuild.extract.span import train_extractor as train
     from kgbuild.schema import load_schema
 
-    settings = TrainingSettings(seed=seed, adapter_rank=SMALL_RANK if small else 0, epochs=epochs)
+    settings = TrainingSettings(
+        seed=seed, networks=networks, adapter_rank=SMALL_RANK if small else 0, epochs=epochs
+    )
     summary = train(
         labelled,
         output,

@@ -33,16 +33,17 @@ class Judge(SpanExtractor):
         return asked
 
     def _load(self) -> None:
-        if self._network is None:
+        if not self._networks:
             super()._load()
-            merge_adapters(self._network)
+            for network in self._networks:
+                merge_adapters(network)
 
     def sentence_encoder(self) -> Any:
         """MiniLM as it came, for vectors of words; what the network has of it is shared."""
         from kgbuild.extract.span.network import sentence_encoder
 
         self._load()
-        return sentence_encoder(self._network)
+        return sentence_encoder(self._networks[0])
 
     def _remembered(self, item: Item) -> list[int]:
         return [at for at, name in enumerate(self.definitions) if name in self.meta["values"]]

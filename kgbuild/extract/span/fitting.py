@@ -47,7 +47,10 @@ class TrainingSettings:
     """0 trains the encoder's layers (a folder of 22 MB); 16 small additions to them (3 MB)."""
     members: int = 2
     """Trainings from one beginning, each with another part held out, whose weights are averaged; one with adapters."""
+    networks: int = 1
+    """Such means, each from a beginning of its own, whose answers are averaged: better, and slower to read with."""
     seed: int = 0
+    """Of the first network; the next one's is one more."""
 
 
 def fit(
@@ -100,7 +103,9 @@ def _fit(
     draw = random.Random(settings.seed + 1000 * member)
     best: tuple[float, int, dict[str, Tensor]] = (-1.0, 0, {})
     step = epoch = 0
-    told = f"training {member + 1} of {settings.members}"
+    told = f"training {member + 1} of {settings.members}" + (
+        f" from seed {settings.seed}" if settings.seed else ""
+    )
     with console.progress(told, len(examples) * epochs, unit="windows") as progress:
         for epoch in range(1, epochs + 1):
             network.train()
