@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from coldplug.learn.posterior.episodes import AnchorVectors, UserModel
@@ -55,11 +56,11 @@ class Neighbours:
     totals: FloatArray
     profiles: FloatArray
     starts: IntArray
-    users: IntArray
+    users: NDArray[np.int32]
     grades: FloatArray
     surprise: FloatArray
     levels: FloatArray
-    sizes: IntArray
+    sizes: NDArray[np.int32]
 
     @classmethod
     def of(
@@ -128,11 +129,11 @@ class Neighbours:
             totals,
             np.asarray(liked @ directions[:, :WIDTH], np.float32),
             by_item.indptr.astype(np.int64),
-            users.astype(np.int64),
+            users.astype(np.int32),
             by_item.data.astype(np.float32),
             surprise.astype(np.float32),
             levels.astype(np.float32),
-            sizes.astype(np.int64),
+            sizes.astype(np.int32),
         )
 
     def mean_profile(self, columns: IntArray, values: FloatArray) -> FloatArray:
