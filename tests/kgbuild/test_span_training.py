@@ -183,12 +183,12 @@ def test_the_two_commands(tmp_path: Path) -> None:
         main,
         [
             *("train-extractor", str(labels), "-o", str(out), "--json", "--quiet"),
-            *("--small", "--epochs", "2", "--networks", "2"),
+            *("--small", "--epochs", "1", "--ensemble"),
         ],
     )
     assert trained.exit_code == 0, trained.output
     summary = json.loads(trained.stdout)
-    assert (summary["items"], summary["held_out_items"], summary["relations"]) == (36, 4, 2)
+    assert (summary["items"], summary["held_out_items"], summary["relations"]) == (40, 8, 2)
     meta = json.loads((out / "model.json").read_text())
     assert meta["relations"][0]["definition"]
     assert meta["trained_on"]["sha256"]

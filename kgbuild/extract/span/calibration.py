@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,10 +65,6 @@ class Scores:
     def strict_f1(self) -> float:
         """F1 with every unasked answer counted as wrong."""
         return 2 * self.right / max(1, 2 * self.right + self.wrong + self.unasked + self.missed)
-
-    def __add__(self, other: Scores) -> Scores:
-        """The counts of both together."""
-        return Scores(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def as_json(self) -> dict[str, float]:
         """Counts and measures, rounded to four digits."""

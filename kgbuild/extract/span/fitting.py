@@ -46,11 +46,10 @@ class TrainingSettings:
     adapter_rank: int = 0
     """0 trains the encoder's layers (a folder of 22 MB); 16 small additions to them (3 MB)."""
     members: int = 2
-    """Trainings from one beginning, each with another part held out, whose weights are averaged; one with adapters."""
-    networks: int = 1
-    """Such means, each from a beginning of its own, whose answers are averaged: better, and slower to read with."""
+    """Trainings from one beginning, each with another part held out; one where adapters would be averaged."""
+    ensemble: bool = False
+    """Whether the members are kept and their answers averaged, not their weights: better, and slower to read with."""
     seed: int = 0
-    """Of the first network; the next one's is one more."""
 
 
 def fit(
@@ -103,9 +102,7 @@ def _fit(
     draw = random.Random(settings.seed + 1000 * member)
     best: tuple[float, int, dict[str, Tensor]] = (-1.0, 0, {})
     step = epoch = 0
-    told = f"training {member + 1} of {settings.members}" + (
-        f" from seed {settings.seed}" if settings.seed else ""
-    )
+    told = f"training {member + 1} of {settings.members}"
     with console.progress(told, len(examples) * epochs, unit="windows") as progress:
         for epoch in range(1, epochs + 1):
             network.train()
@@ -160,8 +157,7 @@ def _examples(kept: Sequence[LabelledItem], plan: Plan, settings: TrainingSettin
 
 
 def mean_of(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of the members' weights: as good as the mean of their answers, at the price of one (Wortsman et
-    al. 2022)."""
+    """The mean of the members' weights: better than one, at the price of one (Wortsman et al. 2022)."""
     import torch
 
     return {name: torch.stack([weights[name] for weights in members]).mean(0) for name in members[0]}

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from kgbuild.extract.span import store
 from kgbuild.extract.span.calibration import (
     Calibration,
     Reading,
-    Scores,
     calibrate,
     confidences,
     expected_calibration_error,
@@ -47,26 +45,13 @@ class TrainingSummary:
     not_verbatim: int
     several: bool
     epochs: int
-    """Passes of all trainings together."""
+    """Passes of all members together."""
     best_epochs: tuple[int, ...]
-    """The pass that was kept, of each training."""
+    """The pass that was kept, of each member."""
     held_out: Mapping[str, float]
     calibration_error: float
     seconds: float
     folder: str
-
-
-@dataclass(frozen=True)
-class TrainedNetwork:
-    """One network of an extractor: the mean of its members, and what came out on what they held out."""
-
-    weights: Mapping[str, Tensor]
-    calibration: Calibration
-    held_out: Scores
-    calibration_error: float
-    passes: int
-    best: tuple[int, ...]
-    """The pass that was kept, of each member."""
 
 
 def train_extractor(
@@ -92,7 +77,8 @@ def train_extractor(
     """
     began = time.monotonic()
     settings, console, output = settings or TrainingSettings(), console or Console(quiet=True), Path(output)
-    if settings.adapter_rank:  # an addition is a product of two matrices, and the product of means is no mean
+    if settings.adapter_rank and not settings.ensemble:
+        # An addition is a product of two matrices, and the product of means is no mean.
         settings = replace(settings, members=1)
     store.check_free(output)
     from_file = isinstance(labelled, str | Path)
@@ -109,18 +95,22 @@ def train_extractor(
     plan = make_plan(seen, source, schema, name)
     n_held = sum(len(held_out) for _, held_out in parts)
     console.note(f"{len(seen)} items to train on, {n_held} held out, {len(plan.relations)} relations")
-    plans = [make_plan(kept, source, schema, name) for kept, _ in parts]
-    networks = [
-        _train_network(parts, plans, replace(settings, seed=settings.seed + number), console)
-        for number in range(settings.networks)
-    ]
+    members: list[Mapping[str, Tensor]] = []
+    readings: list[Reading] = []
+    best, epochs = [], 0
+    for member, (kept, held_out) in enumerate(parts):
+        own = make_plan(kept, source, schema, name)
+        network, kept_pass, passes = fit(kept, held_out, own, settings, console, member)
+        members.append(network.stored())
+        readings += read_all(network, held_out, own)
+        best.append(kept_pass)
+        epochs += passes
     plan.memory = Memory.of(
         [(entry, windows_of(entry.item, plan.cut_forms)) for entry in seen], plan.relations
     )
-    calibration = _mean_calibration([network.calibration for network in networks])
-    held = sum((network.held_out for network in networks), Scores())
-    ece = round(fmean(network.calibration_error for network in networks), 4)
-    best = [kept_pass for network in networks for kept_pass in network.best]
+    calibration = calibrate(readings, plan.several)
+    held = score(readings, plan.several, calibration.bias)
+    ece = _calibration_error(readings, plan, calibration)
     meta = {
         "settings": asdict(settings),
         "relations": [{"name": name, "definition": plan.definitions[name]} for name in plan.relations],
@@ -132,59 +122,20 @@ def train_extractor(
         "held_out": {"items": n_held, **held.as_json(), "calibration_error": ece},
         "trained_on": {"items": len(seen), "best_epochs": best, "sha256": _hash(labelled, source)},
     }
-    store.save(output, meta, [network.weights for network in networks])
+    store.save(output, meta, members if settings.ensemble else [mean_of(members)])
     return TrainingSummary(
         items=len(seen),
         held_out_items=n_held,
         relations=len(plan.relations),
         not_verbatim=source.not_verbatim,
         several=plan.several,
-        epochs=sum(network.passes for network in networks),
+        epochs=epochs,
         best_epochs=tuple(best),
         held_out=held.as_json(),
         calibration_error=ece,
         seconds=round(time.monotonic() - began, 1),
         folder=str(output),
     )
-
-
-def _train_network(
-    parts: Sequence[tuple[Sequence[LabelledItem], Sequence[LabelledItem]]],
-    plans: Sequence[Plan],
-    settings: TrainingSettings,
-    console: Console,
-) -> TrainedNetwork:
-    """Train a member on each part, all from the beginning that the seed gives, and average their weights.
-
-    Args:
-        parts: for each member, items to train on and items held out.
-        plans: for each member, what is asked of them.
-    """
-    members: list[Mapping[str, Tensor]] = []
-    readings: list[Reading] = []
-    best: list[int] = []
-    passes = 0
-    for member, ((kept, held_out), plan) in enumerate(zip(parts, plans, strict=True)):
-        network, kept_pass, done = fit(kept, held_out, plan, settings, console, member)
-        members.append(network.stored())
-        readings += read_all(network, held_out, plan)
-        best.append(kept_pass)
-        passes += done
-    calibration = calibrate(readings, plans[0].several)
-    return TrainedNetwork(
-        mean_of(members),
-        calibration,
-        score(readings, plans[0].several, calibration.bias),
-        _calibration_error(readings, plans[0], calibration),
-        passes,
-        tuple(best),
-    )
-
-
-def _mean_calibration(found: Sequence[Calibration]) -> Calibration:
-    """Margins of several networks are averaged, so each number that is held against them is averaged too."""
-    bias, slope, offset = (fmean(values) for values in zip(*map(astuple, found), strict=True))
-    return Calibration(bias, round(slope, 4), round(offset, 4))
 
 
 def _calibration_error(readings: Sequence[Reading], plan: Plan, calibration: Calibration) -> float:
