@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from coldplug.encode.rotate.clusters import Clusters, checked_clusters, one_start
 from coldplug.encode.rotate.embedding import GraphEmbedding
 from coldplug.encode.rotate.facts import Triples, Truth
 from coldplug.encode.rotate.loss import gradient
@@ -41,6 +42,9 @@ class RotatESettings(BaseModel):
     )
     penalty: float = Field(
         0.1, ge=0, description="on ||h||^2 + ||t||^2 of every true fact, against overfitting"
+    )
+    cluster_weight: float = Field(
+        0.3, ge=0, description="of what a fact costs whose relation turns otherwise than its cluster"
     )
     learning_rate: float = Field(0.1, gt=0, description="of Adagrad at the start; it falls to 0 in a line")
     seed: int = Field(0, ge=0, description="of the start, the batches and the corrupted facts")
@@ -123,6 +127,7 @@ def train_triples(
     heads: IntArray | None = None,
     tails: IntArray | None = None,
     start: GraphEmbedding | None = None,
+    clusters: IntArray | None = None,
     watch: Callable[[int, GraphEmbedding, float], None] | None = None,
     **settings: Any,
 ) -> GraphEmbedding:
@@ -144,11 +149,13 @@ def train_triples(
         heads: entities that may be drawn as another head; all where left out.
         tails: likewise.
         start: to train on from; its angles, entities and biases are copied.
+        clusters: (n_relations,) the same number for relations that are wordings of one: they begin with the same
+            angles and are held near their mean; see `clusters.Clusters`.
         watch: called after every epoch with its number from 1, the embedding so far and the epoch's mean loss.
         settings: of `RotatESettings`.
 
     Raises:
-        UserError: a setting is unknown or out of range.
+        UserError: a setting is unknown or out of range, or clusters are not as many as relations.
     """
     import torch
 
@@ -156,7 +163,12 @@ def train_triples(
     rng = np.random.default_rng(chosen.seed)
     model = start or _begun(n_entities, n_relations, chosen, rng)
     table = torch.from_numpy(np.hstack([model.entities, model.biases[:, None]]))
-    angles = torch.from_numpy(model.phases.copy())
+    angles, held = torch.from_numpy(model.phases.copy()), None
+    if clusters is not None:
+        clusters = checked_clusters(clusters, n_relations)
+        held = Clusters(clusters, facts, chosen.cluster_weight)
+        if start is None:
+            angles = torch.from_numpy(one_start(model.phases, clusters))
     scale = None
     if weights is not None and len(weights):
         scale = torch.from_numpy(weights / weights.mean()).float()[:, None]
@@ -208,6 +220,10 @@ def train_triples(
                     )
                     if chosen.margin is not None:
                         slopes[:, -1] = 0
+                    if held is not None:
+                        cost, cluster_slopes = held.pull(angles, turning, which[0])
+                        loss += cost
+                        angle_slopes += cluster_slopes
                     rate = chosen.learning_rate * (1 - step / steps)
                     rows_adagrad.step(touched, slopes, rate)
                     angles_adagrad.step(turning, angle_slopes, rate)
