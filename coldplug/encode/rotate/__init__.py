@@ -2,6 +2,7 @@
 
 from coldplug.encode.rotate.embedding import GraphEmbedding
 from coldplug.encode.rotate.facts import Triples, Truth
+from coldplug.encode.rotate.guess import Guess, Guesser, fit_guesser
 from coldplug.encode.rotate.items import RotatE
 from coldplug.encode.rotate.items_training import (
     DIM,
@@ -25,11 +26,14 @@ __all__ = [
     "NEGATIVES",
     "TEMPERATURE",
     "GraphEmbedding",
+    "Guess",
+    "Guesser",
     "RotatE",
     "RotatESettings",
     "Training",
     "Triples",
     "Truth",
+    "fit_guesser",
     "fit_rotate",
     "shared_values",
     "train_rotate",

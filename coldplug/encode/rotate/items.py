@@ -72,6 +72,10 @@ class RotatE:
 
     def embed_graph(self, graph: ItemGraph) -> FloatArray:
         """(graph.n_items, 2 dim) `embed_items` for any graph: values and relations are found by name."""
+        return _unit(self.embed_raw(graph))
+
+    def embed_raw(self, graph: ItemGraph) -> FloatArray:
+        """(graph.n_items, 2 dim) `closed_form` for any graph: values and relations are found by name."""
         values = {iri: number for number, iri in enumerate(self.value_iris)}
         names = {name: number for number, name in enumerate(self.relation_names)}
         value_of = np.array([values.get(iri, -1) for iri in graph.value_iris], np.int64)
@@ -80,10 +84,8 @@ class RotatE:
             return np.zeros((graph.n_items, 2 * self.dim), np.float32)
         relations, tails = relation_of[graph.relations], value_of[graph.tails]
         known = (relations >= 0) & (tails >= 0)
-        return _unit(
-            self._mean(
-                graph.heads[known], relations[known], tails[known], graph.weights[known], graph.n_items
-            )
+        return self._mean(
+            graph.heads[known], relations[known], tails[known], graph.weights[known], graph.n_items
         )
 
     def rank(self, items: FloatArray, facts: Triples, known: Triples | None = None) -> NDArray[np.float64]:
