@@ -121,6 +121,8 @@ def _start_worker(load: LoadExtractor) -> None:
     # The processes are the parallelism; threads within them would only contend. Read when torch is imported.
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # oneDNN keeps code for each shape it meets, up to 1,024 of some 50 KiB; here hardly a shape comes twice.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     # Ctrl-C reaches the whole group; the parent decides, workers end when they are told to.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
