@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -36,6 +37,30 @@ def _world(folder: Path) -> Path:
     one_thread()
     train_model(folder / "graph.ttl", folder / "model", settings=SETTINGS)
     return folder
+
+
+@cache
+def _without_newcomers(world: Path) -> Path:
+    """The same world, where a model was trained without every second user."""
+    folder = world / "newcomers"
+    folder.mkdir()
+    for name in ("graph.ttl", "graph.evidence.jsonl", "users.csv"):
+        shutil.copy(world / name, folder)
+    rows = (world / "interactions.csv").read_text().splitlines(keepends=True)
+    kept = [row for row in rows[1:] if not is_newcomer(row.split(",")[0])]
+    (folder / "interactions.csv").write_text(rows[0] + "".join(kept))
+    train_model(folder / "graph.ttl", folder / "model", settings=SETTINGS)
+    return folder / "model"
+
+
+def is_newcomer(user_id: str) -> bool:
+    """Whether the training of `model_for_newcomers` did not see this user of the world."""
+    return int(user_id[1:]) % 2 == 1
+
+
+def model_for_newcomers(factory: pytest.TempPathFactory) -> Path:
+    """A model of the world that half of the users are new to; one that knows them has their likes by heart."""
+    return _without_newcomers(trained_world(factory))
 
 
 def one_thread() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from plug_world import trained_world
+from plug_world import is_newcomer, model_for_newcomers, trained_world
 
 import coldplug
 from coldplug.explore import doubly_robust, ips, policy_of, snips
@@ -17,13 +17,12 @@ ROUNDS = 4
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Learner, list[Session]]:
-    """A model, and the sessions of its users: that it knows them already makes it the better at greed."""
-    world = trained_world(tmp_path_factory)
-    data = load_training_data(world / "graph.ttl", positive_at=4)
-    users = np.arange(len(data.user_ids) - 1, -1, -1)
+    """A model, and the sessions of users that it does not know."""
+    data = load_training_data(trained_world(tmp_path_factory) / "graph.ttl", positive_at=4)
+    users = np.flatnonzero([is_newcomer(user) for user in data.user_ids])[::-1]
     found = sessions_of(data, users, ROUNDS)
     assert len(found) > 20
-    return coldplug.plug.load(world / "model")._learner, found
+    return coldplug.plug.load(model_for_newcomers(tmp_path_factory))._learner, found
 
 
 def test_a_session_is_what_the_user_rated(tmp_path_factory: pytest.TempPathFactory) -> None:
