@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from kgbuild.extract.local import meaning
-from kgbuild.extract.span import packed
+from kgbuild.extract.span import layout, packed
+from kgbuild.extract.span.layout import make_ready
 from kgbuild.extract.span.memory import Known
 from kgbuild.extract.span.network import HIDDEN, SpanNetwork, batch_of, sentence_encoder
 from kgbuild.extract.span.packed import PIECES, passes, unit_vectors
@@ -34,26 +37,34 @@ def network() -> SpanNetwork:
     return made
 
 
+@pytest.fixture(scope="module")
+def ready(network: SpanNetwork) -> SpanNetwork:
+    """The same network as it is read with: adapters merged, weights laid out."""
+    made = copy.deepcopy(network)
+    make_ready(made)
+    return made
+
+
 def _told(windows: list[Window]) -> list[list[Known]]:
     return [
         [(at, at % 3, (1.0, 0.5, 0.25, 0.0)) for at in range(0, len(window.spans), 2)] for window in windows
     ]
 
 
-def test_each_item_has_the_bits_that_it_has_alone(network: SpanNetwork) -> None:
+def test_each_item_has_the_bits_that_it_has_alone(ready: SpanNetwork) -> None:
     labels = torch.randn(3, HIDDEN)
     texts = [windows_of(item) for item in ITEMS]
     known = [_told(windows) for windows in texts]
     assert sum(len(window.ids) for windows in texts for window in windows) > 2 * PIECES
-    together = list(margins_of(network, texts, known, labels))
+    together = list(margins_of(ready, texts, known, labels))
     for windows, told, found in zip(texts, known, together, strict=True):
-        (alone,) = margins_of(network, [windows], [told], labels)
+        (alone,) = margins_of(ready, [windows], [told], labels)
         assert found.shape == (sum(len(window.spans) for window in windows), 3)
         np.testing.assert_array_equal(found, alone)
-    assert [len(rows) for rows in margins_of(network, [[], texts[0]], [[], known[0]], labels)] == [0, 1]
+    assert [len(rows) for rows in margins_of(ready, [[], texts[0]], [[], known[0]], labels)] == [0, 1]
 
 
-def test_reading_gives_what_the_network_was_trained_to_give(network: SpanNetwork) -> None:
+def test_reading_gives_what_the_network_was_trained_to_give(network: SpanNetwork, ready: SpanNetwork) -> None:
     labels = torch.randn(3, HIDDEN)
     for item in ITEMS[:6]:
         windows = windows_of(item)
@@ -61,8 +72,9 @@ def test_reading_gives_what_the_network_was_trained_to_give(network: SpanNetwork
         with torch.inference_mode():
             scores, absent = network(batch_of(windows, known), labels)
         rows = [(scores[at, : len(window.spans)] - absent[at]).numpy() for at, window in enumerate(windows)]
-        (found,) = margins_of(network, [windows], [known], labels)
-        np.testing.assert_allclose(found, np.concatenate(rows), atol=2e-4)
+        for read in (network, ready):
+            (found,) = margins_of(read, [windows], [known], labels)
+            np.testing.assert_allclose(found, np.concatenate(rows), atol=2e-4)
 
 
 @pytest.mark.parametrize("apart", [True, False])
@@ -72,6 +84,18 @@ def test_a_pass_holds_as_many_texts_as_its_pieces_allow(apart: bool, monkeypatch
     parts = [slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 6)]
     assert list(passes(sizes)) == (parts if apart else [slice(at, at + 1) for at in range(6)])
     assert list(passes([])) == []
+
+
+def test_without_the_library_s_layout_the_maps_stay_as_they_are(
+    network: SpanNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "_offered", lambda: False)
+    made = copy.deepcopy(network)
+    make_ready(made)
+    kinds = {type(map) for map in made.encoder.encoder.layer.modules() if hasattr(map, "in_features")}
+    assert kinds == {torch.nn.Linear}
+    pieces = [label_pieces("oak")]
+    torch.testing.assert_close(unit_vectors(made.encoder, pieces), unit_vectors(network.encoder, pieces))
 
 
 def test_an_encoder_that_shares_layers_gives_the_same_vectors(network: SpanNetwork) -> None:

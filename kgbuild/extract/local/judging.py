@@ -32,18 +32,15 @@ class Judge(SpanExtractor):
                 asked[name] = spec.definition
         return asked
 
-    def _load(self) -> None:
-        if not self._networks:
-            super()._load()
-            for network in self._networks:
-                merge_adapters(network)
-
     def sentence_encoder(self) -> Any:
         """MiniLM as it came, for vectors of words; what the network has of it is shared."""
+        from kgbuild.extract.span.layout import lay_out
         from kgbuild.extract.span.network import sentence_encoder
 
         self._load()
-        return sentence_encoder(self._networks[0])
+        encoder = sentence_encoder(self._networks[0])
+        lay_out(encoder)
+        return encoder
 
     def _remembered(self, item: Item) -> list[int]:
         return [at for at, name in enumerate(self.definitions) if name in self.meta["values"]]
@@ -74,18 +71,3 @@ class Judge(SpanExtractor):
                 row = np.round(scores[at].astype(float), 2).tolist()
                 found[span.field, span.start, span.end] = dict(zip(names, row, strict=True))
         return found
-
-
-def merge_adapters(network: Any) -> None:
-    """Add each low-rank addition to the map that it stands beside: the same scores for less work.
-
-    An adapter is a module with a `base` and maps `down` and `up` (Hu et al. 2021: W + BA).
-    """
-    import torch
-
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if all(hasattr(child, part) for part in ("base", "down", "up")):
-                with torch.no_grad():
-                    child.base.weight += child.up.weight @ child.down.weight
-                setattr(module, name, child.base)

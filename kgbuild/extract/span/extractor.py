@@ -183,6 +183,7 @@ class SpanExtractor:
             return
         import torch
 
+        from kgbuild.extract.span.layout import make_ready
         from kgbuild.extract.span.network import SpanNetwork, sentence_vectors
 
         networks: list[Any] = []
@@ -191,6 +192,7 @@ class SpanExtractor:
             with torch.no_grad():
                 for name, value in network.stored().items():
                     value.copy_(weights[name])
+            make_ready(network)
             networks.append(network.eval())
         pieces = [label_pieces(relation_text(name, text)) for name, text in self.definitions.items()]
         self._labels = sentence_vectors(pieces)

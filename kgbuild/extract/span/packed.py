@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+
+from kgbuild.extract.span.layout import laid_out
 
 if TYPE_CHECKING:
     from kgbuild.extract.span.memory import Known
@@ -24,6 +28,7 @@ PIECES = 512
 """Word pieces a pass, unless one text alone has more: as many as fetch the weights seldom and stay in caches."""
 _LEAST_ROWS = 16
 """Products of very few rows take another way through the library, whose sums end in other bits."""
+_PLACE = attrgetter("first", "last", "words", "cut")
 
 
 @cache
@@ -34,12 +39,12 @@ def rows_are_apart() -> bool:
     """
     draw = torch.Generator().manual_seed(0)
     for wide, narrow in ((384, 1536), (1536, 384), (384, 256)):
-        rows = torch.randn(PIECES, wide, generator=draw)
-        weights, bias = torch.randn(narrow, wide, generator=draw), torch.randn(narrow, generator=draw)
-        whole = functional.linear(rows, weights, bias)
-        for first, last in ((0, _LEAST_ROWS), (3, 40), (101, 222), (7, PIECES - 9)):
-            if not torch.equal(whole[first:last], functional.linear(rows[first:last], weights, bias)):
-                return False
+        rows, linear = torch.randn(PIECES, wide, generator=draw), nn.Linear(wide, narrow)
+        for product in (linear, laid_out(linear)):
+            whole = product(rows)
+            for first, last in ((0, _LEAST_ROWS), (3, 40), (101, 222), (7, PIECES - 9)):
+                if not torch.equal(whole[first:last], product(rows[first:last])):
+                    return False
     return True
 
 
@@ -154,13 +159,13 @@ def _span_vectors(
     network: SpanNetwork, states: Tensor, windows: Sequence[Window], bounds: Sequence[tuple[int, int]]
 ) -> Tensor:
     """(M, SPAN) vectors of the M spans of all windows, and of padding after them."""
-    rows = [
-        (span.first + begin, span.last + begin, span.words, span.cut)
-        for window, (begin, _) in zip(windows, bounds, strict=True)
-        for span in window.spans
-    ]
-    rows += [(0, 0, 0, 0)] * (_LEAST_ROWS - len(rows))
-    first, last, words, cut = torch.tensor(rows).T.contiguous()
+    places = np.array([*map(_PLACE, chain.from_iterable(window.spans for window in windows))], np.int64)
+    rows = np.zeros((4, max(_LEAST_ROWS, len(places))), np.int64)
+    rows[:, : len(places)] = places.reshape(-1, 4).T
+    rows[:2, : len(places)] += np.repeat(
+        [begin for begin, _ in bounds], [len(window.spans) for window in windows]
+    )
+    first, last, words, cut = torch.from_numpy(rows)
     means = network.mean(states)
     sums = torch.zeros(len(states) + len(windows), means.shape[1])
     shift = torch.zeros(len(states), dtype=torch.long)
