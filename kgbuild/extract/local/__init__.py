@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ VERSION = 2
 _FIELDS: tuple[FieldName, ...] = ("title", "description")
 _TOGETHER = 16
 """Items that are read at once."""
+_WORDS_OF = 1_024
+"""Items after which spaCy forgets the words that it met in them: most come back soon, and new ones never end."""
 _LEMMAS = 20_000
 """Words with their lemmas that are kept: spaCy itself would keep all that it ever meets."""
 
@@ -68,6 +71,8 @@ class LocalExtractor:
         self._meaning: Any = None
         self._names: Any = None
         self._lemmatizer: Any = None
+        self._words = ExitStack()
+        self._read = 0
 
     def extract(self, items: Sequence[Item]) -> Iterator[ExtractionResult]:
         """Each item with its mentions, in the order given."""
@@ -112,19 +117,18 @@ class LocalExtractor:
         Parser and span model take all texts at once; what they say of one does not depend on the others.
         """
         self._load()
-        if len(self._lemmatizer.cache) > _LEMMAS:
-            self._lemmatizer.cache.clear()
-        with self._nlp.memory_zone():  # words met for the first time are forgotten with the items
-            texts = self._readings(items)
-            constructed = construct([list(readings.values()) for readings in texts], self._meaning)
-            return [
-                self._claims(
-                    item, readings, [*found, *_numbered(item, domain_of(item, self._lexicon))], spans, scores
-                )
-                for readings, found, (item, spans, scores) in zip(
-                    texts, constructed, self._judge.scored(items), strict=True
-                )
-            ]
+        self._forget()
+        self._read += len(items)
+        texts = self._readings(items)
+        constructed = construct([list(readings.values()) for readings in texts], self._meaning)
+        return [
+            self._claims(
+                item, readings, [*found, *_numbered(item, domain_of(item, self._lexicon))], spans, scores
+            )
+            for readings, found, (item, spans, scores) in zip(
+                texts, constructed, self._judge.scored(items), strict=True
+            )
+        ]
 
     def _claims(
         self,
@@ -153,6 +157,15 @@ class LocalExtractor:
             )
         ]
 
+    def _forget(self) -> None:
+        """Keep what spaCy remembers within bounds; no parsed text outlives the call that read it."""
+        if len(self._lemmatizer.cache) > _LEMMAS:
+            self._lemmatizer.cache.clear()
+        if self._read >= _WORDS_OF:
+            self._words.close()
+            self._words.enter_context(self._nlp.memory_zone())
+            self._read = 0
+
     def _load(self) -> None:
         if self._nlp is None:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -167,6 +180,7 @@ class LocalExtractor:
             self._lemmatizer = self._nlp.get_pipe("lemmatizer")
             self._lexicon = load_lexicon(self._nlp)
             self._meaning = Meaning(self._lexicon, self._judge.sentence_encoder)
+            self._words.enter_context(self._nlp.memory_zone())
 
     def _readings(self, items: Sequence[Item]) -> list[dict[FieldName, Reading]]:
         """For each item, its parsed fields."""
