@@ -1,9 +1,9 @@
-"""coldplug inside other recommenders on MovieLens-1M: host alone, with popularity, and with coldplug, on one C1 cut.
+"""coldplug inside other recommenders on MovieLens-1M: host alone, with popularity, and with coldplug, on C1's cuts.
 
     COLDPLUG_DATA=... python benchmarks/hosts.py   writes benchmarks/hosts.json; needs the libraries of host_libraries.py
     python benchmarks/hosts.py --table             prints the tables of docs/hosts.md from the stored result
 
-The cut is C1's at salt "", but for one thing: one like in ten of the warm users is taken out of the training block, by its
+The cuts are C1's, but for one thing: one like in ten of the warm users is taken out of the training block, by its
 hash, so that warm users on warm items can be measured too. Hosts and coldplug are trained on the same rest. The weights of
 the blends are learned on what `hold_out` takes out of that rest once more. Models and finished hosts stay in `--models`.
 """
@@ -27,9 +27,10 @@ import numpy as np
 from c1 import prepared
 from host_libraries import LIBRARIES_BY_ROW
 from host_scenarios import PEOPLE_AT_ONCE, Scenario, Score, figures, scenarios, training
+from host_tables import tables
 
 from coldplug.catalogue import Catalogue
-from coldplug.evaluate import bootstrap
+from coldplug.evaluate import SALTS, bootstrap
 from coldplug.evaluate.split import make_split
 from coldplug.hosts import Host, Person
 from coldplug.hosts.blend import Blend
@@ -45,7 +46,6 @@ from plugbase.errors import UserError
 
 HERE = Path(__file__).resolve().parent
 STORED = HERE / "hosts.json"
-ARMS = ("alone", "popularity", "fallback", "blend")
 
 
 def main() -> int:
@@ -57,6 +57,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=HERE.parent / "out" / "c1-ml-1m")
     parser.add_argument("--models", type=Path, default=HERE.parent / "out" / "hosts")
     parser.add_argument("--hosts", nargs="*", default=list(LIBRARIES_BY_ROW))
+    parser.add_argument("--salts", nargs="*", default=list(SALTS), help="cuts to measure")
     parser.add_argument("--output", type=Path, default=STORED)
     asked = parser.parse_args()
     if asked.table:
@@ -73,45 +74,52 @@ def main() -> int:
 
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
-    """Train what is not there, run every host that is not there."""
+    """Every cut, one after the other."""
     data = load_training_data(prepared(asked.work))
-    split = make_split(data)
+    packages = {"coldplug", "numpy", "scipy", *(LIBRARIES_BY_ROW[name].package for name in asked.hosts)}
+    return {
+        "command": "python benchmarks/hosts.py",
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in sorted(packages)},
+        "cuts": [
+            cut(data, salt, asked.hosts, asked.models / (salt.rstrip(":") or "first")) for salt in asked.salts
+        ],
+    }
+
+
+def cut(data: TrainingData, salt: str, hosts: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Train what is not there, run every host that is not there."""
+    split = make_split(data, salt)
     train = training(split)
     fewer, held = hold_out(train)
     plug, earlier = (
-        model(asked.models / name, rows) for name, rows in (("training", train), ("validation", fewer))
+        model(folder / name, rows) for name, rows in (("training", train), ("validation", fewer))
     )
     told = scenarios(data, split)
     counts = np.bincount(train.interactions.items[train.positives()], minlength=data.graph.n_items)
     popular = dict(zip(data.graph.item_ids, counts.tolist(), strict=True))
     # what was measured with another model is not read
-    cells = asked.models / f"cells-{fingerprint(asked.models)}"
+    cells = folder / f"cells-{fingerprint(folder)}"
     cells.mkdir(exist_ok=True)
 
     def cell(name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         kept = cells / f"{name}.json"
         if not kept.is_file():
             kept.write_text(json.dumps(work()))
-            print(f"{name} done", file=sys.stderr, flush=True)
+            print(f"{salt!r}: {name} done", file=sys.stderr, flush=True)
         found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
         return found
 
-    alone = cell("coldplug", lambda: ours(plug, told, popular, data))
-    rows = {
-        name: cell(name, partial(run, name, train, fewer, held, plug, earlier, told, popular, data))
-        for name in asked.hosts
-    }
-    packages = {"coldplug", "numpy", "scipy", *(LIBRARIES_BY_ROW[name].package for name in asked.hosts)}
     return {
-        "command": "python benchmarks/hosts.py",
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in sorted(packages)},
-        "salt": split.salt,
+        "salt": salt,
         "training_interactions": len(train.interactions.users),
         "warm_likes_taken_out": len(split.train.interactions.users) - len(train.interactions.users),
         "held_out_people": len(held),
         "scenarios": {one.name: len(one.people) for one in told},
-        "coldplug": alone,
-        "hosts": rows,
+        "coldplug": cell("coldplug", lambda: ours(plug, told, popular, data)),
+        "hosts": {
+            name: cell(name, partial(run, name, train, fewer, held, plug, earlier, told, popular, data))
+            for name in hosts
+        },
     }
 
 
@@ -242,46 +250,6 @@ def ours(
         }
         for one in told
     }
-
-
-def tables(result: dict[str, Any]) -> str:
-    """Four rows a host, a column a scenario; what coldplug adds to the host with popularity; how often new items show."""
-    names = list(result["scenarios"])
-    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
-    for arm in ("popularity", "coldplug"):
-        cells = [shown(result["coldplug"][name][arm]["ndcg"]) for name in names]
-        lines.append(f"| {arm} without a host | " + " | ".join(cells) + " |")
-    titles = {"alone": "", "popularity": " + popularity", "fallback": " + fallback", "blend": " + blend"}
-    for host, row in result["hosts"].items():
-        for arm in ARMS:
-            cells = [shown(row["scenarios"][name][arm]["ndcg"]) for name in names]
-            lines.append(f"| {host}{titles[arm]} | " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        "| over the host with popularity | " + " | ".join(names) + " |",
-        "|---|" + "---|" * len(names),
-    ]
-    for host, row in result["hosts"].items():
-        for arm in ("fallback", "blend"):
-            cells = []
-            for name in names:
-                low, high = row["scenarios"][name][arm]["over_popularity"]
-                cells.append("0" if low == high == 0 else f"{low:+.3f} to {high:+.3f}")
-            lines.append(f"| {host}{titles[arm]} | " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        "| new among the first ten of one list | " + " | ".join(ARMS) + " |",
-        "|---|" + "---|" * len(ARMS),
-    ]
-    for host, row in result["hosts"].items():
-        shares = [row["scenarios"]["one_list"][arm]["new_in_ten"] for arm in ARMS]
-        lines.append(f"| {host} | " + " | ".join(f"{share:.1%}" for share in shares) + " |")
-    return "\n".join(lines)
-
-
-def shown(value: float) -> str:
-    """Three decimals, without the nought."""
-    return f"{value:.3f}".lstrip("0")
 
 
 if __name__ == "__main__":
