@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from coldplug.online.store import UserStore
 from coldplug.types import FloatArray
 
 MOST = 5000
@@ -29,6 +30,8 @@ GAP_S = 1800.0
 """Pause after which a user's next observation begins another session."""
 SEED = 20
 """Items that a walk starts from: the newest likes."""
+AT_ONCE = 100_000
+"""Observations that one look into a store takes at most, the newest."""
 
 
 class Sessions:
@@ -39,7 +42,7 @@ class Sessions:
         self._sessions: OrderedDict[int, dict[str, None]] = OrderedDict()
         self._of_item: dict[str, set[int]] = {}
         self._open: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._next = 0
+        self._next = self._mark = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -65,6 +68,23 @@ class Sessions:
                 for item in list(self._sessions[oldest]):
                     self._leave(item, oldest)
                 del self._sessions[oldest]
+
+    def catch_up(self, store: UserStore, liked_from: float) -> int:
+        """Add the likes that a store got since the last call, whichever process observed them.
+
+        Args:
+            store: always the same one; see `coldplug.online.store.open_users`.
+            liked_from: the lowest reward that is a like; what was observed as True is one anyhow.
+
+        Returns:
+            How many likes were read.
+        """
+        met = store.since(self._mark, AT_ONCE)
+        liked = [one for one in met if one.reward is None or one.reward >= liked_from]
+        for one in liked:
+            self.add(one.user_id, one.item_id, one.at)
+        self._mark = met[-1].mark if met else self._mark
+        return len(liked)
 
     def _leave(self, item: str, session: int) -> None:
         del self._sessions[session][item]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from coldplug.online.sessions import Sessions
+from coldplug.online.store import open_users
 from coldplug.online.weights import STEPS, Moment, Weights, fit_weights
 
 ITEMS = [f"i{number}" for number in range(12)]
@@ -43,6 +46,28 @@ def test_a_pause_ends_a_session_and_a_like_said_twice_counts_once() -> None:
     assert sessions.counts(["i0", "i1", "i2"]).tolist() == [2, 1, 1]
     assert sessions.nearness(["i1"], ["i2"]) == 0
     assert sessions.nearness(["i1"], ["i0"]) == pytest.approx(1 / (2 * np.sqrt(2)))
+
+
+def test_sessions_follow_a_store_that_another_process_writes(tmp_path: Path) -> None:
+    theirs, ours = (open_users(tmp_path / "users.db") for _ in range(2))
+    sessions = Sessions(gap_s=100)
+    for user, item, reward, at in (
+        ("u", "i0", None, 1),
+        ("v", "i0", 5.0, 2),
+        ("u", "i1", 4.0, 3),
+        ("u", "i2", 3.5, 4),
+    ):
+        theirs.observe(user, item, reward, float(at))
+    assert sessions.catch_up(ours, 4.0) == 3
+    assert sessions.counts(["i0", "i1", "i2"]).tolist() == [2, 1, 0]
+    assert sessions.catch_up(ours, 4.0) == 0
+    theirs.observe("v", "i3", None, 50.0)
+    assert sessions.catch_up(ours, 4.0) == 1
+    started_later = Sessions(gap_s=100)
+    assert started_later.catch_up(ours, 4.0) == 4
+    for one in (sessions, started_later):
+        assert len(one) == 2
+        np.testing.assert_allclose(one.nearness(["i0"], ["i1", "i3"]), [1 / (2 * np.sqrt(2))] * 2, atol=1e-6)
 
 
 def test_only_the_last_sessions_and_their_newest_items_are_remembered() -> None:
