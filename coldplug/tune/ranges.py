@@ -34,7 +34,7 @@ class Range:
 
 RANGES: dict[str, Range] = {
     "rate": Range(0.0005, 0.03, factors=True),
-    "inner_rate": Range(0.02, 10.0, factors=True),
+    "inner_rate": Range(0.01, 10.0, factors=True),
     "steps": Range(100, 1600, factors=True, whole=True),
     "dim": Range(choices=(16, 32, 64, 128)),
     "hidden": Range(16, 256, factors=True, whole=True),
@@ -43,7 +43,7 @@ RANGES: dict[str, Range] = {
     "id_dropout": Range(0.0, 0.8),
     "decay": Range(0.1, 30.0, factors=True),
     "clip": Range(0.5, 20.0, factors=True),
-    "inner_clip": Range(1.0, 30.0, factors=True),
+    "inner_clip": Range(0.2, 30.0, factors=True),
     "inner_steps": Range(1, 4, whole=True),
     "candidates": Range(256, 4096, factors=True, whole=True),
     "in_batch": Range(128, 4096, factors=True, whole=True),

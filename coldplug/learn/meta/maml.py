@@ -37,7 +37,7 @@ BACKGROUND = 192
 """Items that support items are compared with in the inner loss."""
 
 
-class MAMLSettings(MetaSettings):
+class MeLUSettings(MetaSettings):
     """Those of all learners, and the inner loop's."""
 
     dim: int = Field(32, ge=1, description="length of user and item vectors")
@@ -51,15 +51,22 @@ class MAMLSettings(MetaSettings):
     inner_clip: float = Field(10.0, gt=0, description="longest gradient of an inner step")
 
 
+class MAMLSettings(MeLUSettings):
+    """The same with smaller steps: a step of the projections moves every item at once."""
+
+    inner_rate: float = Field(0.05, gt=0, description="their size at the start")
+    inner_clip: float = Field(1.0, gt=0, description="longest gradient of an inner step")
+
+
 class DecisionNetwork(Network):
     """The network of the formulas above, and its inner loop."""
 
     keys = False
     moving: ClassVar[tuple[str, ...]] = ("first", "first_user", "first_bias", "second", "second_bias", "last")
     second_order: ClassVar[bool] = True
-    settings: MAMLSettings
+    settings: MeLUSettings
 
-    def __init__(self, settings: MAMLSettings, sizes: Sizes) -> None:
+    def __init__(self, settings: MeLUSettings, sizes: Sizes) -> None:
         super().__init__(settings, sizes)
         dim, hidden = settings.dim, settings.hidden
         self.cells = 3 * (dim + hidden)
@@ -205,4 +212,4 @@ class MeLU(MetaLearner):
 
     name = "melu"
     network_class = DecisionNetwork
-    settings_class = MAMLSettings
+    settings_class = MeLUSettings
