@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from coldplug.hosts import Host, Person, support_ids
 from coldplug.hosts.scale import Reference, plug_scores, stretch
 from coldplug.hosts.validation import HeldOut
+from coldplug.learn.ndcg import ideal_gains, list_ndcg
 from coldplug.plug import Plug
 from coldplug.types import FloatArray, IntArray
 from plugbase.errors import UserError
 
+STEPS = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, -2.0, -3.0)
+"""Steps from the likeliest height of new items that are tried, in that order where they are as good."""
 PEOPLE = 1000
 """Held-out people that a weight is learned from, at most; five numbers need no more."""
 
@@ -56,8 +59,9 @@ class Blend:
     def learn(cls, host: Host, plug: Plug, held_out: Sequence[HeldOut], *, seed: int = 0) -> Self:
         """Find the weight under which the held-out likes are likeliest, among all items that a person had not met.
 
-        The likelihood is multinomial: softmax of t times the blend, with t found beside the weight. Afterwards the weight
-        serves a host and a model that were trained on everything: `Blend(host, plug, learned.weight)`.
+        The likelihood is multinomial: softmax of t times the blend, with t found beside the weight. It is of all items,
+        where a list shows few: so the height of new items is tried on either side, by NDCG@10. Afterwards the weight serves
+        a host and a model that were trained on everything: `Blend(host, plug, learned.weight)`.
 
         Args:
             host, plug: trained without `held_out`, see `validation.hold_out`.
@@ -115,7 +119,15 @@ class Blend:
             method="L-BFGS-B",
             bounds=[(-12, 12), (0, 6), (0, 6), (-6, 6), (-4, 4)],
         )
-        made.weight = Weight(*(round(float(number), 4) for number in best.x[:4]))
+        base, user, item, height = best.x[:4]
+        blend = ours + Weight(base, user, item).at(per_user, per_item) * apart
+        relevant, ideal = wanted > 0, ideal_gains(wanted > 0)
+        ndcg = [
+            np.nanmean(list_ndcg(blend + np.float32(height + step) * new, relevant, ~barred, ideal))
+            for step in (STEPS if new.any() else STEPS[:1])
+        ]
+        height += STEPS[int(np.argmax(ndcg))]
+        made.weight = Weight(*(round(float(number), 4) for number in (base, user, item, height)))
         return made
 
     def score(self, person: Person, item_ids: Sequence[str]) -> FloatArray:

@@ -11,7 +11,8 @@ from scipy import sparse
 from coldplug.evaluate.metrics import accuracy
 from coldplug.learn.posterior import blend
 from coldplug.learn.posterior import features as graph_features
-from coldplug.learn.posterior.blend import PARTS, SIZES, Blend, better, climb, ideal_gains, list_ndcg
+from coldplug.learn.ndcg import ideal_gains, list_ndcg
+from coldplug.learn.posterior.blend import PARTS, SIZES, Blend, better, climb
 from coldplug.learn.posterior.episodes import UserModel
 from coldplug.learn.posterior.features import ItemFeatures
 from coldplug.learn.posterior.moments import Basis, Moments, mixing, principal_directions, solve

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coldplug.learn.ndcg import ideal_gains, list_ndcg
 from coldplug.learn.posterior.moments import mixing
 from coldplug.types import FloatArray, IntArray
 
@@ -50,8 +51,6 @@ _SURE_ANCHOR, _SURE_NEW = 2.0, 1.0
 from one dataset to the next."""
 _LOOKED_AT = 300
 """Items of a list, the best at the start, that the weights are climbed with."""
-_DEPTH = 10
-_DISCOUNT = 1 / np.log2(np.arange(_DEPTH) + 2)
 _MOST = 3.0
 """Bound of a logarithm of a scale."""
 _OFFSETS = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, -2.0, -3.0)
@@ -174,25 +173,6 @@ def better(found: FloatArray, before: FloatArray, sure: float) -> bool:
     if len(gains) < 2:
         return False
     return bool(gains.mean() > sure * gains.std(ddof=1) / np.sqrt(len(gains)))
-
-
-def list_ndcg(
-    scores: FloatArray, liked: NDArray[np.bool_], ranked: NDArray[np.bool_], ideal: FloatArray
-) -> FloatArray:
-    """NDCG@10 with binary gain of lists along the last axis; `ideal` is the best gain there can be; ties in any order."""
-    shown = np.where(ranked, scores, -np.inf)
-    relevant = liked & ranked
-    depth = min(_DEPTH, scores.shape[-1])
-    top = np.argpartition(-shown, depth - 1, axis=-1)[..., :depth]
-    order = np.argsort(-np.take_along_axis(shown, top, -1), axis=-1, kind="stable")
-    top = np.take_along_axis(top, order, -1)
-    return np.asarray((np.take_along_axis(relevant, top, -1) * _DISCOUNT[:depth]).sum(-1) / ideal)
-
-
-def ideal_gains(relevant: NDArray[np.bool_]) -> FloatArray:
-    """The discounted gain of lists along the last axis with all that is relevant first; nan where nothing is."""
-    best = np.concatenate([[np.nan], np.cumsum(_DISCOUNT)])
-    return np.asarray(best[np.minimum(relevant.sum(-1), _DEPTH)])
 
 
 def on_one_scale(
