@@ -95,15 +95,7 @@ OPTIONS = {
     ],
     "kgbuild report": ["--interactions", "--output", *CONSOLE],
     "kgbuild explore": ["--output", *CONSOLE],
-    "kgbuild train-extractor": [
-        "--ensemble",
-        "--epochs",
-        "--output",
-        "--schema",
-        "--seed",
-        "--small",
-        *CONSOLE,
-    ],
+    "kgbuild train-extractor": ["--epochs", "--output", "--schema", "--seed", "--small", *CONSOLE],
     "kgbuild update": [
         "--backend",
         "--max-tokens",

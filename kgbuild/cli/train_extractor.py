@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     "--epochs", type=click.IntRange(min=1), help="Passes over the items at most.  [default: by items]"
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed gives another extractor.")
-@click.option(
-    "--ensemble",
-    is_flag=True,
-    help="Keep both networks and average their answers: better answers, half as fast, a folder twice as large.",
-)
 @click.option("--small", is_flag=True, help="Train small additions to the encoder: a folder of 3 MB, not 22.")
 @console_options
 def train_extractor(
@@ -44,23 +39,20 @@ def train_extractor(
     schema: Path | None,
     epochs: int | None,
     seed: int,
-    ensemble: bool,
     small: bool,
     console: Console,
 ) -> None:
     """Fit an extractor to LABELLED (.jsonl): your items with their facts, in our format or ExtractGPT's.
 
-    Two trainings hold out a tenth of the items each, not the same, and their weights are averaged, or with
-    --ensemble their answers. What is held out decides when to stop, and how sure an answer is. A training that
-    is interrupted leaves the folder as it was.
+    Two trainings hold out a tenth of the items each, not the same, and their weights are averaged: what is held
+    out decides when to stop, and how sure an answer is. A training that is interrupted leaves the folder as it
+    was.
     """
     from kgbuild.extract.span import TrainingSettings
     from kgbuild.extract.span import train_extractor as train
     from kgbuild.schema import load_schema
 
-    settings = TrainingSettings(
-        seed=seed, ensemble=ensemble, adapter_rank=SMALL_RANK if small else 0, epochs=epochs
-    )
+    settings = TrainingSettings(seed=seed, adapter_rank=SMALL_RANK if small else 0, epochs=epochs)
     summary = train(
         labelled,
         output,

@@ -9,9 +9,9 @@ import pytest
 from scipy import sparse
 
 from coldplug.evaluate.metrics import accuracy
+from coldplug.learn.ndcg import ideal_gains, list_ndcg
 from coldplug.learn.posterior import blend
 from coldplug.learn.posterior import features as graph_features
-from coldplug.learn.ndcg import ideal_gains, list_ndcg
 from coldplug.learn.posterior.blend import PARTS, SIZES, Blend, better, climb
 from coldplug.learn.posterior.episodes import UserModel
 from coldplug.learn.posterior.features import ItemFeatures

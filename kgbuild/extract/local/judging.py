@@ -38,7 +38,7 @@ class Judge(SpanExtractor):
         from kgbuild.extract.span.network import sentence_encoder
 
         self._load()
-        encoder = sentence_encoder(self._networks[0])
+        encoder = sentence_encoder(self._network)
         lay_out(encoder)
         return encoder
 

@@ -73,7 +73,7 @@ class SpanExtractor:
             self.definitions = {name: self.definitions.get(name, "") for name in relations}
         self.fingerprint = f"span@{VERSION}:{self._digest()}"
         self._memory = Memory.from_json(self.meta["values"], list(self.definitions))
-        self._networks: list[Any] = []
+        self._network: Any = None
         self._labels: Any = None
 
     @classmethod
@@ -106,10 +106,9 @@ class SpanExtractor:
                 [list(self._memory.signs(window, places)) for window in windows]
                 for windows, places in zip(texts, map(self._remembered, some), strict=True)
             ]
-            found = [margins_of(network, texts, known, self._labels) for network in self._networks]
-            for item, windows, *margins in zip(some, texts, *found, strict=True):
-                mean = margins[0] if len(margins) == 1 else sum(margins) / len(margins)
-                yield item, [span for window in windows for span in window.spans], mean
+            found = margins_of(self._network, texts, known, self._labels)
+            for item, windows, margins in zip(some, texts, found, strict=True):
+                yield item, [span for window in windows for span in window.spans], margins
 
     def _remembered(self, item: Item) -> list[int]:
         """Places of the relations whose values in training count for the item.
@@ -179,24 +178,22 @@ class SpanExtractor:
         return {name for name in self.definitions if not known or name in known or name not in labelled}
 
     def _load(self) -> None:
-        if self._networks:
+        if self._network is not None:
             return
         import torch
 
         from kgbuild.extract.span.layout import make_ready
         from kgbuild.extract.span.network import SpanNetwork, sentence_vectors
 
-        networks: list[Any] = []
-        for weights in store.load_weights(self.folder, self.meta):
-            network = SpanNetwork(self.meta["settings"]["adapter_rank"])
-            with torch.no_grad():
-                for name, value in network.stored().items():
-                    value.copy_(weights[name])
-            make_ready(network)
-            networks.append(network.eval())
+        network = SpanNetwork(self.meta["settings"]["adapter_rank"])
+        weights = store.load_weights(self.folder, self.meta)
+        with torch.no_grad():
+            for name, value in network.stored().items():
+                value.copy_(weights[name])
+        make_ready(network)
+        self._network = network.eval()
         pieces = [label_pieces(relation_text(name, text)) for name, text in self.definitions.items()]
         self._labels = sentence_vectors(pieces)
-        self._networks = networks
 
     def _digest(self) -> str:
         import hashlib

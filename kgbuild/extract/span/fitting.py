@@ -46,9 +46,7 @@ class TrainingSettings:
     adapter_rank: int = 0
     """0 trains the encoder's layers (a folder of 22 MB); 16 small additions to them (3 MB)."""
     members: int = 2
-    """Trainings from one beginning, each with another part held out; one where adapters would be averaged."""
-    ensemble: bool = False
-    """Whether the members are kept and their answers averaged, not their weights: better, and slower to read with."""
+    """Trainings from one beginning, each with another part held out, whose weights are averaged; one with adapters."""
     seed: int = 0
 
 
@@ -157,7 +155,8 @@ def _examples(kept: Sequence[LabelledItem], plan: Plan, settings: TrainingSettin
 
 
 def mean_of(members: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of the members' weights: better than one, at the price of one (Wortsman et al. 2022)."""
+    """The mean of the members' weights: as good as the mean of their answers, at the price of one (Wortsman et
+    al. 2022)."""
     import torch
 
     return {name: torch.stack([weights[name] for weights in members]).mean(0) for name in members[0]}

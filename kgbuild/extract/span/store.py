@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,9 @@ from plugbase.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMATS = (1, 2)
-"""2 is that of a folder with several networks, of which an older version would read the first alone."""
+FORMAT_VERSION = 1
 KIND = "kgbuild span extractor"
-_MODEL, _OWN = "model.json", "sha256"
+_MODEL, _WEIGHTS, _OWN = "model.json", "weights.safetensors", "sha256"
 _AGAIN = "copy the whole folder again, or train it again with kgbuild train-extractor"
 
 
@@ -37,14 +36,13 @@ def check_free(folder: Path) -> None:
         )
 
 
-def save(folder: Path, meta: Mapping[str, Any], networks: Sequence[Mapping[str, Tensor]]) -> None:
+def save(folder: Path, meta: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
     """Write an extractor beside its final place, then put it there; one that is there is replaced.
 
     Args:
         folder: where it goes.
         meta: JSON-able; becomes model.json with the format version and the hashes of the other files.
-        networks: the parameters of each; stored with half precision, which changes no answer that can be told
-            from chance.
+        weights: stored with half precision, which changes no answer that can be told from chance.
 
     Raises:
         UserError: the place is taken by something else, or cannot be written.
@@ -60,16 +58,14 @@ def save(folder: Path, meta: Mapping[str, Any], networks: Sequence[Mapping[str, 
     except OSError as error:
         raise UserError(f"cannot be written: {error.strerror}", file=str(folder)) from error
     try:
-        files = _weight_files(len(networks))
-        for file, weights in zip(files, networks, strict=True):
-            halves = {name: value.to(torch.float16).contiguous() for name, value in weights.items()}
-            save_file(halves, temporary / file)
+        halves = {name: value.to(torch.float16).contiguous() for name, value in weights.items()}
+        save_file(halves, temporary / _WEIGHTS)
         told: dict[str, Any] = {
             "kind": KIND,
-            "format": FORMATS[len(networks) > 1],
+            "format": FORMAT_VERSION,
             **meta,
             "encoder": {"name": "all-MiniLM-L6-v2", "sha256": encoder_hash()},
-            "files": {file: _sha256(temporary / file) for file in files},
+            "files": {_WEIGHTS: _sha256(temporary / _WEIGHTS)},
         }
         body = json.dumps(told | {_OWN: _hash_of(told)}, indent=1, ensure_ascii=False)
         (temporary / _MODEL).write_text(body + "\n", encoding="utf-8")
@@ -107,9 +103,9 @@ def load_meta(folder: Path) -> dict[str, Any]:
         raise UserError(f"is damaged ({error})", file=str(path), mend=_AGAIN) from error
     if kind != KIND:
         raise UserError("is no extractor's", file=str(path), mend="name a folder that train-extractor wrote")
-    if version not in FORMATS:
+    if version != FORMAT_VERSION:
         raise UserError(
-            f"has format {version!r}; this version of kgbuild reads {' and '.join(map(str, FORMATS))}",
+            f"has format {version!r}; this version of kgbuild reads format {FORMAT_VERSION}",
             file=str(path),
             mend="install the version of kgbuild that wrote it, or train it again",
         )
@@ -124,27 +120,21 @@ def load_meta(folder: Path) -> dict[str, Any]:
     return meta
 
 
-def load_weights(folder: Path, meta: Mapping[str, Any]) -> list[dict[str, Tensor]]:
-    """The parameters of each network by name.
+def load_weights(folder: Path, meta: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The parameters by name.
 
     Raises:
-        UserError: a file is missing, truncated or altered.
+        UserError: the file is missing, truncated or altered.
     """
     from safetensors.torch import load_file
 
-    networks = []
-    for file in _weight_files(len(meta["files"])):
-        path = folder / file
-        if not path.is_file():
-            raise UserError("is missing", file=str(path), mend=_AGAIN)
-        if _sha256(path) != meta["files"].get(file):
-            raise UserError("was truncated or altered", file=str(path), mend=_AGAIN)
-        networks.append(load_file(path))
-    return networks
-
-
-def _weight_files(count: int) -> list[str]:
-    return ["weights.safetensors", *(f"weights-{number}.safetensors" for number in range(2, count + 1))]
+    path = folder / _WEIGHTS
+    if not path.is_file():
+        raise UserError("is missing", file=str(path), mend=_AGAIN)
+    if _sha256(path) != meta["files"].get(_WEIGHTS):
+        raise UserError("was truncated or altered", file=str(path), mend=_AGAIN)
+    weights: dict[str, Tensor] = load_file(path)
+    return weights
 
 
 @cache

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kgbuild.extract.span import store
 from kgbuild.extract.span.calibration import (
@@ -26,9 +25,6 @@ from kgbuild.extract.span.spans import windows_of
 from kgbuild.schema import Schema
 from plugbase.console import Console
 from plugbase.errors import UserError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _FEWEST = 20
 
@@ -77,8 +73,7 @@ def train_extractor(
     """
     began = time.monotonic()
     settings, console, output = settings or TrainingSettings(), console or Console(quiet=True), Path(output)
-    if settings.adapter_rank and not settings.ensemble:
-        # An addition is a product of two matrices, and the product of means is no mean.
+    if settings.adapter_rank:  # an addition is a product of two matrices, and the product of means is no mean
         settings = replace(settings, members=1)
     store.check_free(output)
     from_file = isinstance(labelled, str | Path)
@@ -95,9 +90,7 @@ def train_extractor(
     plan = make_plan(seen, source, schema, name)
     n_held = sum(len(held_out) for _, held_out in parts)
     console.note(f"{len(seen)} items to train on, {n_held} held out, {len(plan.relations)} relations")
-    members: list[Mapping[str, Tensor]] = []
-    readings: list[Reading] = []
-    best, epochs = [], 0
+    members, readings, best, epochs = [], [], [], 0
     for member, (kept, held_out) in enumerate(parts):
         own = make_plan(kept, source, schema, name)
         network, kept_pass, passes = fit(kept, held_out, own, settings, console, member)
@@ -122,7 +115,7 @@ def train_extractor(
         "held_out": {"items": n_held, **held.as_json(), "calibration_error": ece},
         "trained_on": {"items": len(seen), "best_epochs": best, "sha256": _hash(labelled, source)},
     }
-    store.save(output, meta, members if settings.ensemble else [mean_of(members)])
+    store.save(output, meta, mean_of(members))
     return TrainingSummary(
         items=len(seen),
         held_out_items=n_held,
