@@ -19,6 +19,7 @@ that is the very user who asks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +137,10 @@ class Neighbours:
             sizes.astype(np.int32),
         )
 
+    @cached_property
+    def _overall(self) -> FloatArray:
+        return np.asarray(self.profiles.mean(0))
+
     def mean_profile(self, columns: IntArray, values: FloatArray) -> FloatArray:
         """(1 + k, width) the mean profile of the likeliest: its rows sum to it.
 
@@ -150,7 +155,7 @@ class Neighbours:
         out = np.zeros((1 + k, self.profiles.shape[1]), np.float32)
         if not len(self.sizes):
             return out
-        out[0] = self.profiles.mean(0)
+        out[0] = self._overall
         if not k:
             return out
         power = np.float32(1 / (1 + k / _INDEPENDENT))

@@ -81,7 +81,9 @@ class UserVectors:
             if not mine.any():
                 continue
             picked = chosen[mine]
-            part = (weights[0] * self.expected) @ items.rows[picked].T
+            profile = weights[0] * self.expected
+            profile[:, : self.near.shape[1]] += weights[6] * self.near
+            part = profile @ items.rows[picked].T
             part += (weights[1] * self.user) @ items.values[picked].T
             part[0] += weights[2] * items.bias[picked] + weights[7]
             if weights[3] or weights[4]:
@@ -90,8 +92,6 @@ class UserVectors:
                 part += likes @ items.likings[picked].T
             if weights[5]:
                 part += (weights[5] * self.linked) @ items.links[picked].T
-            if weights[6]:
-                part += (weights[6] * self.near) @ items.rows[picked, : self.near.shape[1]].T
             out[:, mine] = part
         return out
 
