@@ -38,7 +38,6 @@ BEST: dict[str, dict[str, Any]] = {
     "fb15k-237": {"dim": 200, "negatives": 1024, "epochs": 6},
     "wn18rr": {"dim": 100, "negatives": 1024, "epochs": 10},
 }
-LONG: dict[str, Any] = {"dim": 200, "negatives": 1024, "epochs": 14}
 SHORT: dict[str, Any] = {"dim": 50, "negatives": 256, "epochs": 5}
 SAME: dict[str, Any] = {"dim": 200, "negatives": 64, "epochs": 1}
 PEER_RATE = 0.01
@@ -227,27 +226,6 @@ def accuracy(name: str) -> Callable[[Path | None], dict[str, Any]]:
     return run
 
 
-def alone(_: Path | None) -> dict[str, Any]:
-    """FB15k-237 with more epochs than the race against PyKEEN has: what the settings reach when nobody waits."""
-    data = Dataset("fb15k-237")
-    few = some(data.splits["valid"], 1000)
-    course: list[dict[str, float]] = []
-
-    def watch(epoch: int, model: GraphEmbedding, loss: float) -> None:
-        if epoch % 4 == 0:
-            course.append({"epoch": epoch, "loss": round(loss, 4)} | data.figures(model, few))
-            print("fb15k-237", course[-1], file=sys.stderr, flush=True)
-
-    model, spent = data.train(watch=watch, **LONG)
-    return {
-        "settings": LONG,
-        "pace": spent,
-        "course_on_1000_valid_facts": course,
-        "valid": data.figures(model, data.splits["valid"]),
-        "test": data.figures(model, data.splits["test"]),
-    }
-
-
 def shares(_: Path | None) -> dict[str, Any]:
     """Corrupted heads : relations : tails, on FB15k-237's valid split, with short trainings."""
     data = Dataset("fb15k-237")
@@ -354,7 +332,6 @@ PARTS: dict[str, Callable[[Path | None], dict[str, Any]]] = {
     "speed": speed,
     "fb15k-237": accuracy("fb15k-237"),
     "wn18rr": accuracy("wn18rr"),
-    "fb15k-237 alone": alone,
     "shares": shares,
     "unseen": unseen,
 }

@@ -13,7 +13,6 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from numpy.typing import NDArray  # noqa: E402
 from coldplug.datasets import prepare  # noqa: E402
 from coldplug.encode import rotate  # noqa: E402
 from coldplug.encode.rotate import RotatE, Triples, fit_rotate, shared_values  # noqa: E402
+from coldplug.encode.rotate.guess import facts_of  # noqa: E402
 from coldplug.types import ItemGraph  # noqa: E402
 
 STORED = ROOT / "benchmarks" / "rotate-ml-1m.json"
@@ -118,7 +118,7 @@ def films(raw: Path) -> ItemGraph:
 def measure(graph: ItemGraph, settings: dict[str, Any]) -> dict[str, Any]:
     """Train without the left-out facts, then rank them; ranks are filtered and realistic."""
     left_out = np.random.default_rng(settings["seed"]).random(len(graph.heads)) < LEFT_OUT
-    kept = _facts(graph, ~left_out)
+    kept = facts_of(graph, ~left_out)
     started = time.perf_counter()
     training = fit_rotate(kept, **settings)
     seconds = time.perf_counter() - started
@@ -126,7 +126,7 @@ def measure(graph: ItemGraph, settings: dict[str, Any]) -> dict[str, Any]:
     # A fact can be asked if training met what it is about: a film with some other fact, a shared value.
     connected = np.isin(kept.tails, model.trained)
     askable = left_out & np.isin(graph.tails, model.trained) & np.isin(graph.heads, kept.heads[connected])
-    asked, known = Triples.of(_facts(graph, askable)), Triples.of(graph)
+    asked, known = Triples.of(facts_of(graph, askable)), Triples.of(graph)
     closed = model.closed_form(kept.heads, kept.relations, kept.tails, kept.weights, kept.n_items)
     ranks = {
         "chance": np.full(len(asked.heads), (1 + len(model.trained)) / 2),
@@ -172,17 +172,6 @@ def _popular(model: RotatE, kept: ItemGraph, asked: Triples, known: Triples) -> 
         scores = scores[model.trained]
         ranks[row] = 1 + (scores > counts[r, t]).sum() + (scores == counts[r, t]).sum() / 2
     return ranks
-
-
-def _facts(graph: ItemGraph, chosen: NDArray[np.bool_]) -> ItemGraph:
-    return replace(
-        graph,
-        heads=graph.heads[chosen],
-        relations=graph.relations[chosen],
-        tails=graph.tails[chosen],
-        weights=graph.weights[chosen],
-        stated=graph.stated[chosen],
-    )
 
 
 def _listed(value: object) -> list[str]:

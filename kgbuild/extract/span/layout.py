@@ -1,8 +1,8 @@
 """An encoder made ready for reading: adapters merged, and weights laid out once as this processor multiplies them.
 
-A product with weights as they are stored rearranges them at every call, which takes a fifth of its time. oneDNN, which
-torch brings along, can be handed weights that are laid out already; no such product rounds a row otherwise for the rows
-beside it (see `packed.rows_are_apart`). A network that was made ready cannot be trained any further.
+A product with weights as they are stored rearranges them at every call. oneDNN, which torch brings along, can be handed
+weights that are laid out already; no such product rounds a row otherwise for the rows beside it (see
+`packed.rows_are_apart`). A network that was made ready cannot be trained any further.
 """
 
 from __future__ import annotations
