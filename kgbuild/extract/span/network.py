@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kgbuild.encoder import HIDDEN, load_encoder
+from kgbuild.encoder.bert import Bert
+from kgbuild.encoder.packed import unit_vectors
 from kgbuild.extract.span.memory import N_SIGNS, Known
-from kgbuild.extract.span.spans import MAX_WORDS, N_SHAPES, Window, base_folder
+from kgbuild.extract.span.spans import MAX_WORDS, N_SHAPES, Window
 
-HIDDEN = 384
 FROZEN = 2
 """Layers of the encoder, from below, that training leaves as they are."""
 SPAN = 256
@@ -89,7 +90,7 @@ class SpanNetwork(nn.Module):
 
     def __init__(self, adapter_rank: int = 0, dropout: float = 0.1) -> None:
         super().__init__()
-        self.encoder = _encoder()
+        self.encoder = load_encoder()
         if adapter_rank:
             self.encoder.requires_grad_(False)
             for layer in self.encoder.encoder.layer[FROZEN:]:
@@ -134,7 +135,7 @@ class SpanNetwork(nn.Module):
         return scores, absent
 
     def _states(self, batch: Batch) -> Tensor:
-        states: Tensor = self.encoder(input_ids=batch.ids, attention_mask=batch.mask).last_hidden_state
+        states: Tensor = self.encoder(batch.ids, batch.mask)
         return states + self.shape(batch.shapes)
 
     def span_vectors(self, states: Tensor, spans: Tensor) -> Tensor:
@@ -161,37 +162,21 @@ def _taken(vectors: Tensor, places: Tensor) -> Tensor:
 def sentence_vectors(pieces: Sequence[Sequence[int]]) -> Tensor:
     """(K, HIDDEN) vectors of texts by the encoder as it came: the mean over their pieces, scaled to length
     sqrt(HIDDEN)."""
-    from kgbuild.extract.span.packed import unit_vectors
-
     return unit_vectors(sentence_encoder(), pieces) * HIDDEN**0.5
 
 
-def sentence_encoder(tuned: SpanNetwork | None = None) -> Any:
+def sentence_encoder(tuned: SpanNetwork | None = None) -> Bert:
     """The encoder as it came.
 
     Args:
         tuned: a network whose lowest layers, which training leaves as they are, need not be in memory twice.
     """
-    encoder = _encoder().eval()
+    encoder = load_encoder()
     if tuned is not None:
         encoder.embeddings = tuned.encoder.embeddings
         for at in range(FROZEN):
             encoder.encoder.layer[at] = tuned.encoder.encoder.layer[at]
     return encoder
-
-
-def _encoder() -> Any:
-    import os
-
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from transformers import AutoModel
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    return AutoModel.from_pretrained(
-        str(base_folder()), add_pooling_layer=False, attention_probs_dropout_prob=0.0
-    )
 
 
 @cache

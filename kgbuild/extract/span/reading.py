@@ -52,7 +52,8 @@ def margins_of(
     """
     import torch
 
-    from kgbuild.extract.span.packed import passes, window_margins
+    from kgbuild.encoder.packed import passes
+    from kgbuild.extract.span.margins import window_margins
 
     flat = [window for windows in texts for window in windows]
     signs = [found for windows in known for found in windows]

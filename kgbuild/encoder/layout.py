@@ -1,18 +1,19 @@
-"""An encoder made ready for reading: adapters merged, and weights laid out once as this processor multiplies them.
+"""An encoder made ready for reading: its weights laid out once as this processor multiplies them.
 
 A product with weights as they are stored rearranges them at every call. oneDNN, which torch brings along, can be handed
 weights that are laid out already; no such product rounds a row otherwise for the rows beside it (see
-`packed.rows_are_apart`). A network that was made ready cannot be trained any further.
+`packed.rows_are_apart`). An encoder that was laid out cannot be trained any further.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from kgbuild.encoder.bert import Bert
 
 _ROWS = 512
 """Rows that the layout is meant for; any number can be multiplied."""
@@ -20,31 +21,12 @@ _LEAST = 128
 """Maps with fewer inputs or outputs stay as they are."""
 
 
-def make_ready(network: Any) -> None:
-    """Merge the adapters of a network and lay the weights of its encoder out, in place; its scores stay the same."""
-    merge_adapters(network)
-    lay_out(network.encoder)
-
-
-def merge_adapters(network: Any) -> None:
-    """Add each low-rank addition to the map that it stands beside: the same scores for less work.
-
-    An adapter is a module with a `base` and maps `down` and `up` (Hu et al. 2021: W + BA).
-    """
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if all(hasattr(child, part) for part in ("base", "down", "up")):
-                with torch.no_grad():
-                    child.base.weight += child.up.weight @ child.down.weight
-                setattr(module, name, child.base)
-
-
-def lay_out(encoder: Any) -> None:
-    """Exchange the linear maps of a BERT encoder for laid-out ones, in place, where the library has them."""
+def lay_out(encoder: Bert) -> None:
+    """Exchange the linear maps of an encoder for laid-out ones, in place, where the library has them."""
     for layer in encoder.encoder.layer:
         middle = layer.intermediate
-        if _is_gelu(middle.intermediate_act_fn) and _takes(middle.dense):
-            middle.dense, middle.intermediate_act_fn = _LaidOut(middle.dense, "gelu"), nn.Identity()
+        if isinstance(middle.activation, nn.GELU) and _takes(middle.dense):
+            middle.dense, middle.activation = _LaidOut(middle.dense, "gelu"), nn.Identity()
         for module in list(layer.modules()):
             for name, child in list(module.named_children()):
                 setattr(module, name, laid_out(child))
@@ -99,9 +81,3 @@ def _offered() -> bool:
         except (AttributeError, RuntimeError, TypeError):
             return False
     return all(same)
-
-
-def _is_gelu(module: Any) -> bool:
-    """Whether it is GELU itself, and not one of its approximations."""
-    ramp = torch.linspace(-3, 3, 13)
-    return bool(torch.equal(module(ramp), functional.gelu(ramp)))
