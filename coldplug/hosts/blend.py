@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from coldplug.hosts import Host, Person, support_ids
 from coldplug.hosts.scale import Reference, plug_scores, stretch
 from coldplug.hosts.validation import HeldOut
-from coldplug.learn.ndcg import ideal_gains, list_ndcg
+from coldplug.learn.ndcg import ideal_gains, list_ndcg, lowest_as_good
 from coldplug.plug import Plug
 from coldplug.types import FloatArray, IntArray
 from plugbase.errors import UserError
 
-STEPS = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, -2.0, -3.0)
-"""Steps from the likeliest height of new items that are tried, in that order where they are as good."""
+STEPS = (-3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)
+"""Steps from the likeliest height of new items that are tried."""
 PEOPLE = 1000
 """Held-out people that a weight is learned from, at most; five numbers need no more."""
 
@@ -121,12 +121,13 @@ class Blend:
         )
         base, user, item, height = best.x[:4]
         blend = ours + Weight(base, user, item).at(per_user, per_item) * apart
-        relevant, ideal = wanted > 0, ideal_gains(wanted > 0)
-        ndcg = [
-            np.nanmean(list_ndcg(blend + np.float32(height + step) * new, relevant, ~barred, ideal))
-            for step in (STEPS if new.any() else STEPS[:1])
-        ]
-        height += STEPS[int(np.argmax(ndcg))]
+        if new.any():
+            relevant, ideal = wanted > 0, ideal_gains(wanted > 0)
+            ndcg = [
+                np.nanmean(list_ndcg(blend + np.float32(height + step) * new, relevant, ~barred, ideal))
+                for step in STEPS
+            ]
+            height += lowest_as_good(STEPS, ndcg)
         made.weight = Weight(*(round(float(number), 4) for number in (base, user, item, height)))
         return made
 

@@ -68,7 +68,8 @@ _NOT_USED: dict[str, tuple[str, ...]] = {
 
 
 def searched(method: str, fixed: Mapping[str, Any]) -> dict[str, Range]:
-    """The settings of a method that are searched: all that RANGES knows, but for those that are fixed.
+    """The settings of a method that are searched: all that RANGES knows, but for those that are fixed, and those that the
+    method works out from the data.
 
     Raises:
         UserError: no such method, or it has nothing to search.
@@ -77,7 +78,11 @@ def searched(method: str, fixed: Mapping[str, Any]) -> dict[str, Range]:
         raise UserError("auto has no settings to search", mend="tune one of the methods that it weighs")
     left_out = {*_NOT_USED.get(method, ()), *fixed}
     fields = trainable_class(method).settings_class.model_fields
-    found = {name: where for name, where in RANGES.items() if name in fields and name not in left_out}
+    found = {
+        name: where
+        for name, where in RANGES.items()
+        if name in fields and fields[name].default is not None and name not in left_out
+    }
     if not found:
         raise UserError("every setting is fixed; nothing is left to search", mend="fix fewer with --set")
     return found

@@ -92,6 +92,7 @@ def _fit(data: TrainingData, settings: PosteriorSettings, seed: int, note: Calla
     basis = Basis.of(profiles, settings.rank, seed)
     strengths = np.linalg.norm(profiles.grades @ basis.plain, axis=0).astype(np.float32)
     rng = np.random.default_rng(seed)
+    steps = settings.training_steps(profiles.shape[0])
     order = rng.permutation(profiles.shape[0])
     held_out = np.sort(order[: max(1, round(_HELD_OUT * len(order)))])
     kept = np.setdiff1d(np.arange(len(order)), held_out)
@@ -111,7 +112,7 @@ def _fit(data: TrainingData, settings: PosteriorSettings, seed: int, note: Calla
             profiles.rows(rows),
             attributes[rows],
             dim=settings.dim,
-            steps=settings.steps,
+            steps=steps,
             batch=settings.batch,
             rate=settings.rate,
             dropout=settings.dropout,
