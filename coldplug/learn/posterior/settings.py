@@ -7,7 +7,7 @@ import math
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-_EPOCHS = 50
+_EPOCHS = 100
 _BOUNDS = 100, 800
 
 
@@ -33,7 +33,7 @@ class PosteriorSettings(BaseModel):
     kernel_steps: int = Field(30, ge=0, description="steps of fitting the relations' relevance")
 
     def training_steps(self, n_users: int) -> int:
-        """Batches for so many users: as many as meet each of them fifty times, in bounds. Few users bear no more."""
+        """Batches for so many users: as many as meet each of them a hundred times, in bounds. Few users bear no more."""
         return self.steps or int(np.clip(math.ceil(_EPOCHS * n_users / self.batch), *_BOUNDS))
 
     def user_side(self) -> tuple[object, ...]:
