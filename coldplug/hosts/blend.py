@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from coldplug.hosts import Host, Person, support_ids
 from coldplug.hosts.scale import Reference, plug_scores, stretch
 from coldplug.hosts.validation import HeldOut
-from coldplug.learn.ndcg import ideal_gains, list_ndcg, lowest_as_good
+from coldplug.learn.ndcg import ideal_gains, list_ndcg
 from coldplug.plug import Plug
 from coldplug.types import FloatArray, IntArray
 from plugbase.errors import UserError
 
-STEPS = (-3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)
-"""Steps from the likeliest height of new items that are tried."""
+STEPS = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, -2.0, -3.0)
+"""Steps from the likeliest height of new items that are tried, in that order where they are as good."""
 PEOPLE = 1000
 """Held-out people that a weight is learned from, at most; five numbers need no more."""
 
@@ -91,7 +91,8 @@ class Blend:
         wanted = np.zeros(ours.shape, np.float32)
         barred = np.isnan(ours)
         for row, one in enumerate(held_out):
-            barred[row, [column[i] for i in support_ids(one.person.support) if i in column]] = True
+            out = [*support_ids(one.person.support), *one.met]
+            barred[row, [column[i] for i in out if i in column]] = True
             wanted[row, [column[i] for i in one.liked if i in column]] = 1.0
         ours[barred], wanted[barred], apart[barred] = -1e4, 0.0, 0.0
         wanted /= np.maximum(wanted.sum(1, keepdims=True), 1.0)
@@ -121,13 +122,12 @@ class Blend:
         )
         base, user, item, height = best.x[:4]
         blend = ours + Weight(base, user, item).at(per_user, per_item) * apart
-        if new.any():
-            relevant, ideal = wanted > 0, ideal_gains(wanted > 0)
-            ndcg = [
-                np.nanmean(list_ndcg(blend + np.float32(height + step) * new, relevant, ~barred, ideal))
-                for step in STEPS
-            ]
-            height += lowest_as_good(STEPS, ndcg)
+        relevant, ideal = wanted > 0, ideal_gains(wanted > 0)
+        ndcg = [
+            np.nanmean(list_ndcg(blend + np.float32(height + step) * new, relevant, ~barred, ideal))
+            for step in (STEPS if new.any() else STEPS[:1])
+        ]
+        height += STEPS[int(np.argmax(ndcg))]
         made.weight = Weight(*(round(float(number), 4) for number in (base, user, item, height)))
         return made
 

@@ -19,10 +19,15 @@ NEWCOMERS = (1, 2, 3, 5, 10, 20)
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A person as the recommender meets them, and the items that they turned out to like."""
+    """A person as the recommender meets them, and the items that they turned out to like.
+
+    `met` are items that they met besides, of which the recommender knows nothing: they are in no list. Left in it, those
+    that the person likes would count as mistakes.
+    """
 
     person: Person
     liked: Sequence[str]
+    met: Sequence[str] = ()
 
 
 def hold_out(data: TrainingData, *, one_in: int = 10, salt: str = "") -> tuple[TrainingData, list[HeldOut]]:
@@ -57,11 +62,16 @@ def hold_out(data: TrainingData, *, one_in: int = 10, salt: str = "") -> tuple[T
             old = likes[~new_item[rows.items[likes]]]
             told = old[: min(NEWCOMERS[user % len(NEWCOMERS)], len(old) // 2)]
             person, wanted = person_of(data, user, told, known=False), likes[~np.isin(likes, told)]
+            unseen = mine[:0]
         else:
             met = mine[trained[mine]]
             person, wanted = person_of(data, user, met, known=len(met) > 0), likes[aside[likes]]
+            unseen = mine[~trained[mine] & ~aside[mine]]
         if len(wanted):
-            held.append(HeldOut(person, [items[item] for item in rows.items[wanted].tolist()]))
+            liked, besides = (
+                [items[item] for item in rows.items[some].tolist()] for some in (wanted, unseen)
+            )
+            held.append(HeldOut(person, liked, besides))
     if not held or not trained.any():
         raise UserError(
             f"one in {one_in} held out leaves {int(trained.sum())} interactions and {len(held)} people to learn a blend on",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from coldplug.types import FloatArray
 
 DEPTH = 10
-_AS_GOOD = 0.99
-"""Share of the best NDCG from which on another counts as as good."""
 _DISCOUNT = 1 / np.log2(np.arange(DEPTH) + 2)
 
 
@@ -32,16 +28,3 @@ def ideal_gains(relevant: NDArray[np.bool_]) -> FloatArray:
     """The discounted gain of lists along the last axis with all that is relevant first; nan where nothing is."""
     best = np.concatenate([[np.nan], np.cumsum(_DISCOUNT)])
     return np.asarray(best[np.minimum(relevant.sum(-1), DEPTH)])
-
-
-def lowest_as_good(steps: Sequence[float], ndcg: Sequence[float]) -> float:
-    """Of the heights of new items that were tried, the lowest whose NDCG is as good as the best's, to a hundredth.
-
-    Scores of new items are guesses, and the highest of many guesses are too high: the more new items there come to be, the
-    more of them. 0 where no NDCG could be told.
-    """
-    told = [(step, found) for step, found in zip(steps, ndcg, strict=True) if np.isfinite(found)]
-    if not told:
-        return 0.0
-    best = max(found for _, found in told)
-    return min(step for step, found in told if found >= _AS_GOOD * best)

@@ -128,8 +128,12 @@ def test_what_is_held_out_is_in_no_training_and_everyone_is_told_only_the_traini
     rows = train.interactions
     pairs = {(data.user_ids[u], data.graph.item_ids[i]) for u, i in zip(rows.users, rows.items, strict=True)}
     trained_users, trained_items = {user for user, _ in pairs}, {item for _, item in pairs}
+    every = data.interactions
+    met_by: dict[str, set[str]] = {}
+    for user, item in zip(every.users, every.items, strict=True):
+        met_by.setdefault(data.user_ids[user], set()).add(data.graph.item_ids[item])
     kinds = {"stays": 0, "newcomer": 0}
-    new_items = 0
+    new_items = met_besides = 0
     for one in held:
         told = support_ids(one.person.support)
         assert set(told) <= trained_items
@@ -143,6 +147,11 @@ def test_what_is_held_out_is_in_no_training_and_everyone_is_told_only_the_traini
             assert one.person.user_id in trained_users
             assert {(one.person.user_id, item) for item in told} <= pairs
             assert not {(one.person.user_id, item) for item in one.liked} & pairs
+            mine, besides = met_by[one.person.user_id], set(one.met)
+            assert besides <= mine - trained_items, "new items that they met and that were not set aside"
+            assert besides.isdisjoint([*told, *one.liked])
+            met_besides += len(besides)
+    assert met_besides > 5
     assert min(kinds.values()) > 5
     assert new_items > 5
     assert len(trained_users) < len(data.user_ids)
@@ -163,6 +172,10 @@ def test_new_items_that_nobody_likes_are_put_lower(world: World) -> None:  # noq
     lower, higher = (Blend.learn(host, world.plug, some).weight.new for some in (unliked, liked))
     assert lower < -0.5
     assert higher > lower + 1
+    left_in = [replace(one, liked=one.liked[:-4]) for one in liked]
+    known = [replace(one, met=NEW_ITEMS[1:5]) for one in left_in]
+    buried, fair = (Blend.learn(host, world.plug, some).weight.new for some in (left_in, known))
+    assert fair > buried, "a like that is not told is no mistake"
     person, asked = world.person("u7"), ["i3", NEW_ITEMS[0]]
     plain, moved = (Blend(host, world.plug, Weight(0, 0, 0, new)).score(person, asked) for new in (0.0, -2.0))
     np.testing.assert_allclose(moved - plain, [0.0, -2.0], atol=1e-5)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coldplug.learn.ndcg import ideal_gains, list_ndcg, lowest_as_good
+from coldplug.learn.ndcg import ideal_gains, list_ndcg
 from coldplug.learn.posterior.moments import mixing
 from coldplug.types import FloatArray, IntArray
 
@@ -53,7 +53,7 @@ _LOOKED_AT = 300
 """Items of a list, the best at the start, that the weights are climbed with."""
 _MOST = 3.0
 """Bound of a logarithm of a scale."""
-_OFFSETS = (-3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0)
+_OFFSETS = (0.0, -0.5, 0.5, -1.0, 1.0, -1.5, -2.0, -3.0)
 """Steps from the likeliest offset that are tried."""
 
 
@@ -217,5 +217,5 @@ def on_one_scale(
         np.nanmean(list_ndcg(scores + (offset + step) * is_new, targets > 0, episodes.allowed, ideal))
         for step in _OFFSETS
     ]
-    fresh[-1] += offset + lowest_as_good(_OFFSETS, ndcg)
+    fresh[-1] += offset + _OFFSETS[int(np.argmax(ndcg))]
     return anchor.astype(np.float32), fresh.astype(np.float32)
