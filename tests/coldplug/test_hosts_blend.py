@@ -172,8 +172,8 @@ def test_new_items_that_nobody_likes_are_put_lower(world: World) -> None:  # noq
     lower, higher = (Blend.learn(host, world.plug, some).weight.new for some in (unliked, liked))
     assert lower < -0.5
     assert higher > lower + 1
-    left_in = [replace(one, liked=one.liked[:-4]) for one in liked]
-    known = [replace(one, met=NEW_ITEMS[1:5]) for one in left_in]
+    left_in = [replace(one, liked=[*one.liked, NEW_ITEMS[at % 5]]) for at, one in enumerate(held)]
+    known = [replace(one, met=[item for item in NEW_ITEMS[:5] if item not in one.liked]) for one in left_in]
     buried, fair = (Blend.learn(host, world.plug, some).weight.new for some in (left_in, known))
     assert fair > buried, "a like that is not told is no mistake"
     person, asked = world.person("u7"), ["i3", NEW_ITEMS[0]]
