@@ -88,8 +88,8 @@ def _span_vectors(
     for number, (begin, end) in enumerate(bounds):
         torch.cumsum(means[begin:end], 0, out=sums[begin + number + 1 : end + number + 1])
         shift[begin:end] = number
-    before = first + shift[first]
-    mean = (sums[last + shift[first] + 1] - sums[before]) / (last + 1 - first)[:, None]
-    joined = network.start(states)[first] + network.end(states)[last] + mean
-    vectors: Tensor = network.span(joined + network.width(words) + network.cut(cut))
+    # In place, for there are thousands of spans: memory that is asked for anew costs more than the sums do.
+    mean = sums[last + shift[first] + 1].sub_(sums[first + shift[first]]).div_((last + 1 - first)[:, None])
+    joined = network.start(states)[first].add_(network.end(states)[last]).add_(mean)
+    vectors: Tensor = network.span(joined.add_(network.width(words)).add_(network.cut(cut)))
     return vectors
