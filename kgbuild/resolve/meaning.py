@@ -25,11 +25,11 @@ _PIECES = 256
 
 @cache
 def _encoder() -> Bert:
+    # Threads that spin while they wait cost ten times the work on a busy machine. Read when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from kgbuild.encoder import load_encoder
     from kgbuild.encoder.layout import lay_out
 
-    # Threads that spin while they wait cost ten times the work on a busy machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     encoder = load_encoder()
     lay_out(encoder)
     return encoder
@@ -39,10 +39,14 @@ def encode(texts: Sequence[str]) -> FloatArray:
     """(n, 384) rows of length 1, one a text; whatever stands beside it, a text has the same."""
     if not texts:
         return np.empty((0, HIDDEN), np.float32)
+    encoder = _encoder()
     from kgbuild.encoder.packed import unit_vectors
 
-    distinct = sorted(set(texts), key=lambda text: (len(text), text))
-    rows = np.asarray(unit_vectors(_encoder(), [pieces_of(text, _PIECES) for text in distinct]), np.float32)
+    distinct = sorted(set(texts))
+    rows = np.empty((len(distinct), HIDDEN), np.float32)
+    for start in range(0, len(distinct), _ROWS):
+        some = distinct[start : start + _ROWS]
+        rows[start : start + len(some)] = unit_vectors(encoder, [pieces_of(text, _PIECES) for text in some])
     place = {text: row for row, text in enumerate(distinct)}
     return rows[[place[text] for text in texts]]
 
