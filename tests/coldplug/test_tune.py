@@ -58,8 +58,11 @@ def tuning() -> dict[str, str]:
 
 
 def values(study: Path) -> dict[int, float]:
-    """Trial number -> value of the trials that are whole, as the file has them."""
-    with sqlite3.connect(f"file:{study}?mode=ro", uri=True) as base:
+    """Trial number -> value of the trials that are whole, as the file has them.
+
+    A process that was killed while it wrote leaves a journal, which who reads next rolls back: so not `mode=ro`.
+    """
+    with sqlite3.connect(f"file:{study}?mode=rw", uri=True) as base:
         rows = base.execute(
             "select number, value from trials join trial_values using (trial_id) where state = 'COMPLETE'"
         ).fetchall()
@@ -67,7 +70,7 @@ def values(study: Path) -> dict[int, float]:
 
 
 def states(study: Path) -> list[str]:
-    with sqlite3.connect(f"file:{study}?mode=ro", uri=True) as base:
+    with sqlite3.connect(f"file:{study}?mode=rw", uri=True) as base:
         return [state for (state,) in base.execute("select state from trials order by number")]
 
 
@@ -231,7 +234,7 @@ def _busy(study: Path) -> bool:
 
 
 def _params(study: Path, number: int) -> dict[str, float]:
-    with sqlite3.connect(f"file:{study}?mode=ro", uri=True) as base:
+    with sqlite3.connect(f"file:{study}?mode=rw", uri=True) as base:
         rows = base.execute(
             "select param_name, param_value from trial_params join trials using (trial_id) where number = ?",
             [number],
